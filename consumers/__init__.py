@@ -1,0 +1,1 @@
+"""Where an event comes to rest, and how it is read."""

@@ -1,0 +1,1 @@
+"""How we speak to Kafka, the registry, Postgres, Redis and the file store."""

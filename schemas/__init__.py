@@ -1,0 +1,1 @@
+"""What happened, in which words: events, topics and their Avro."""

@@ -1,0 +1,1 @@
+"""Where an event goes next: Faust agents and the engine beneath them."""
