@@ -1,0 +1,344 @@
+"""Where does an agent keep what it knows? In tables of fixed rows, keyed by 128-bit hashes.
+
+A row is one element of a structured numpy array; a compiled fold reads and writes `table.rows[slot]`. `slots` is the only way to
+reach a row, so the table knows which rows a batch touched: they are logged when the batch succeeds and put back when it fails.
+Row numbers mean nothing outside one process: keys, not numbers, are logged.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.compiled import compiled
+
+Slots = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+
+_FREE, _GONE = -1, -2
+"""Index cells: never used; used once and dropped (a probe goes on past it)."""
+_SMALLEST = 64
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A table's name and the shape of its rows. A new row is all zeros."""
+
+    name: str
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class Image:
+    """Rows taken out of a table: their keys, contents and whether each key is still there."""
+
+    keys: Hashes
+    rows: NDArray[Any]
+    live: NDArray[np.bool_]
+
+
+@compiled
+def _find(
+    hashes: Hashes,
+    create: bool,
+    keys: Hashes,
+    live: NDArray[np.bool_],
+    index: NDArray[np.int32],
+    stamp: NDArray[np.int64],
+    batch: int,
+    free: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    out: Slots,
+    touched: Slots,
+) -> int:
+    """Look up each hash; counts is [rows ever used, free numbers, index cells not _FREE]. Returns how many rows were first touched."""
+    mask = index.shape[0] - 1
+    first = 0
+    for i in range(hashes.shape[0]):
+        hi, lo = hashes[i, 0], hashes[i, 1]
+        cell = np.int64(lo & np.uint64(mask))
+        hole = np.int64(-1)
+        slot = np.int64(-1)
+        while True:
+            at = index[cell]
+            if at == _FREE:
+                break
+            if at == _GONE:
+                if hole < 0:
+                    hole = cell
+            elif keys[at, 0] == hi and keys[at, 1] == lo:
+                slot = np.int64(at)
+                break
+            cell = (cell + 1) & mask
+        if slot < 0 and create:
+            if counts[1] > 0:
+                counts[1] -= 1
+                slot = free[counts[1]]
+            else:
+                slot = counts[0]
+                counts[0] += 1
+            keys[slot, 0] = hi
+            keys[slot, 1] = lo
+            live[slot] = True
+            if hole >= 0:
+                index[hole] = np.int32(slot)
+            else:
+                index[cell] = np.int32(slot)
+                counts[2] += 1
+            if stamp[slot] != batch:
+                stamp[slot] = batch
+                touched[first] = -slot - 1
+                first += 1
+        elif slot >= 0 and stamp[slot] != batch:
+            stamp[slot] = batch
+            touched[first] = slot
+            first += 1
+        out[i] = slot
+    return first
+
+
+@compiled
+def _seek(hashes: Hashes, keys: Hashes, index: NDArray[np.int32]) -> Slots:
+    """Look up each hash and touch nothing; -1 where absent."""
+    mask = index.shape[0] - 1
+    out = np.full(hashes.shape[0], -1, np.int64)
+    for i in range(hashes.shape[0]):
+        cell = np.int64(hashes[i, 1] & np.uint64(mask))
+        while index[cell] != _FREE:
+            at = index[cell]
+            if at >= 0 and keys[at, 0] == hashes[i, 0] and keys[at, 1] == hashes[i, 1]:
+                out[i] = at
+                break
+            cell = (cell + 1) & mask
+    return out
+
+
+@compiled
+def _forget(hi: np.uint64, lo: np.uint64, keys: Hashes, index: NDArray[np.int32]) -> None:
+    """Take one key out of the index; the key must be there."""
+    mask = index.shape[0] - 1
+    cell = np.int64(lo & np.uint64(mask))
+    while True:
+        at = index[cell]
+        if at >= 0 and keys[at, 0] == hi and keys[at, 1] == lo:
+            index[cell] = _GONE
+            return
+        cell = (cell + 1) & mask
+
+
+@compiled
+def _reindex(keys: Hashes, live: NDArray[np.bool_], used: int, index: NDArray[np.int32]) -> int:
+    """Fill an empty index from the live rows; returns how many there are."""
+    mask = index.shape[0] - 1
+    count = 0
+    for slot in range(used):
+        if live[slot]:
+            cell = np.int64(keys[slot, 1] & np.uint64(mask))
+            while index[cell] != _FREE:
+                cell = (cell + 1) & mask
+            index[cell] = np.int32(slot)
+            count += 1
+    return count
+
+
+@compiled
+def _release(slots: Slots, keys: Hashes, live: NDArray[np.bool_], index: NDArray[np.int32], free: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+    for i in range(slots.shape[0]):
+        slot = slots[i]
+        if slot >= 0 and live[slot]:
+            _forget(keys[slot, 0], keys[slot, 1], keys, index)
+            live[slot] = False
+            free[counts[1]] = slot
+            counts[1] += 1
+
+
+class Table:
+    """Rows by key. Take `rows` after `slots`, which may move them to a larger array."""
+
+    def __init__(self, spec: TableSpec) -> None:
+        self.spec = spec
+        self._batch = 1
+        self._allocate(_SMALLEST)
+        self._index: NDArray[np.int32] = np.full(2 * _SMALLEST, _FREE, np.int32)
+        self._counts = np.zeros(3, np.int64)
+        self._undo: list[tuple[Slots, NDArray[Any], NDArray[np.bool_], Hashes]] = []
+        self._dirty: list[Slots] = []
+        self._gone: list[Hashes] = []
+
+    def _allocate(self, capacity: int) -> None:
+        self.rows: NDArray[Any] = np.zeros(capacity, self.spec.dtype)
+        self._keys: Hashes = np.zeros((capacity, 2), np.uint64)
+        self._live: NDArray[np.bool_] = np.zeros(capacity, np.bool_)
+        self._stamp: NDArray[np.int64] = np.zeros(capacity, np.int64)
+        self._free: NDArray[np.int64] = np.zeros(capacity, np.int64)
+
+    def __len__(self) -> int:
+        """How many keys there are."""
+        return int(self._counts[0] - self._counts[1])
+
+    @property
+    def capacity_bytes(self) -> int:
+        """Memory held, bytes."""
+        return sum(a.nbytes for a in (self.rows, self._keys, self._live, self._stamp, self._free, self._index))
+
+    def _make_room(self, more: int) -> None:
+        used = int(self._counts[0])
+        if used + more > len(self.rows):
+            old = (self.rows, self._keys, self._live, self._stamp, self._free)
+            self._allocate(max(2 * len(self.rows), 1 << int(used + more - 1).bit_length()))
+            for new, was in zip((self.rows, self._keys, self._live, self._stamp, self._free), old, strict=True):
+                new[: len(was)] = was
+        if 3 * (int(self._counts[2]) + more) > 2 * len(self._index):
+            size = 1 << int(4 * (len(self) + more) - 1).bit_length()
+            self._index = np.full(max(size, 2 * _SMALLEST), _FREE, np.int32)
+            self._counts[2] = _reindex(self._keys, self._live, used, self._index)
+
+    def slots(self, hashes: Hashes, *, create: bool = True) -> Slots:
+        """Return the row number of each key, shape (n,); absent keys get zero rows, or -1 if `create` is False.
+
+        hashes: uint64 (n, 2), from `hash_strings`.
+        """
+        n = len(hashes)
+        if create:
+            self._make_room(n)
+        out, touched = np.empty(n, np.int64), np.empty(n, np.int64)
+        first = _find(hashes, create, self._keys, self._live, self._index, self._stamp, self._batch, self._free, self._counts, out, touched)
+        if first:
+            marks = touched[:first]
+            fresh = marks < 0
+            slots = np.where(fresh, -marks - 1, marks)
+            self._undo.append((slots, self.rows[slots], ~fresh, self._keys[slots]))
+        return out
+
+    def drop(self, slots: Slots) -> None:
+        """Forget these keys, once reached through `slots` in this batch; negative numbers are passed over."""
+        slots = np.unique(slots[slots >= 0])
+        slots = slots[self._live[slots]]
+        unknown = self._stamp[slots] != self._batch
+        if unknown.any():
+            late = slots[unknown]
+            self._stamp[late] = self._batch
+            self._undo.append((late, self.rows[late], np.ones(len(late), np.bool_), self._keys[late]))
+        self._gone.append(self._keys[slots])
+        _release(slots, self._keys, self._live, self._index, self._free, self._counts)
+        self.rows[slots] = np.zeros((), self.spec.dtype)
+        # A dropped number may be given to another key within the batch: that key's touch must be seen as its first.
+        self._stamp[slots] = 0
+
+    def keep(self) -> None:
+        """The batch succeeded: what it touched will be logged at the next cut."""
+        for slots, _, _, _ in self._undo:
+            self._dirty.append(slots)
+        self._undo.clear()
+        self._batch += 1
+
+    def restore(self, drops: int = 0) -> None:
+        """The batch failed: put every touched row back as it was before it. drops: length of the drop list before the batch."""
+        for slots, rows, existed, keys in reversed(self._undo):
+            for slot, row, was, key in zip(slots.tolist(), rows, existed.tolist(), keys, strict=True):
+                if self._live[slot]:
+                    _forget(self._keys[slot, 0], self._keys[slot, 1], self._keys, self._index)
+                self._live[slot] = was
+                self._keys[slot] = key
+                self.rows[slot] = row if was else np.zeros((), self.spec.dtype)
+        self._undo.clear()
+        del self._gone[drops:]
+        self._rebuild()
+        self._batch += 1
+
+    def _rebuild(self) -> None:
+        """Make index and free numbers anew from the live rows."""
+        used = int(self._counts[0])
+        self._index = np.full(len(self._index), _FREE, np.int32)
+        self._counts[2] = _reindex(self._keys, self._live, used, self._index)
+        free = np.flatnonzero(~self._live[:used])
+        self._free[: len(free)] = free
+        self._counts[1] = len(free)
+
+    @property
+    def drops(self) -> int:
+        """How many drop lists wait for the next cut; `restore` takes this as of before the batch."""
+        return len(self._gone)
+
+    def take_changes(self) -> Image:
+        """Return every row touched or dropped since the last call, each key once, as it is now."""
+        slots = np.unique(np.concatenate(self._dirty)) if self._dirty else np.empty(0, np.int64)
+        slots = slots[self._live[slots]]
+        gone = self._gone
+        self._dirty, self._gone = [], []
+        image = Image(self._keys[slots], self.rows[slots], np.ones(len(slots), np.bool_))
+        if not gone:
+            return image
+        keys = np.unique(np.concatenate(gone), axis=0)
+        # A key that was dropped and came back is live: its live row alone tells.
+        keys = keys[_seek(keys, self._keys, self._index) < 0]
+        return Image(
+            np.concatenate([image.keys, keys]),
+            np.concatenate([image.rows, np.zeros(len(keys), self.spec.dtype)]),
+            np.concatenate([image.live, np.zeros(len(keys), np.bool_)]),
+        )
+
+    def sweep(self, start: int, count: int) -> Image:
+        """Return the live rows numbered start to start + count: one step of a rolling snapshot."""
+        slots = np.arange(start, min(start + count, int(self._counts[0])))
+        slots = slots[self._live[slots]]
+        return Image(self._keys[slots], self.rows[slots], np.ones(len(slots), np.bool_))
+
+    @property
+    def used(self) -> int:
+        """One more than the highest row number in use: where a sweep ends."""
+        return int(self._counts[0])
+
+    def put(self, image: Image) -> None:
+        """Overwrite these keys with these rows: recovery. Nothing is marked as touched."""
+        live = image.live
+        slots = self.slots(image.keys[live])
+        self.rows[slots] = image.rows[live]
+        gone = self.slots(image.keys[~live], create=False)
+        gone = np.unique(gone[gone >= 0])
+        _release(gone, self._keys, self._live, self._index, self._free, self._counts)
+        self.rows[gone] = np.zeros((), self.spec.dtype)
+        self._undo.clear()
+        self._batch += 1
+
+    def image(self) -> Image:
+        """Return all live rows, sorted by key: for tests and snapshots."""
+        image = self.sweep(0, self.used)
+        order = np.lexsort((image.keys[:, 1], image.keys[:, 0]))
+        return Image(image.keys[order], image.rows[order], image.live[order])
+
+
+Bundles = Callable[[str], Any]
+"""Bundle hash -> the loaded bundle, or None if it may not be used."""
+
+
+class State:
+    """All that one agent knows of one partition: its tables, the models in force, the control numbers obeyed."""
+
+    def __init__(self, specs: Iterable[TableSpec], bundles: Bundles = lambda _: None) -> None:
+        self.tables: dict[str, Table] = {spec.name: Table(spec) for spec in specs}
+        self.models: dict[str, str] = {}
+        self.numbers: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
+        self._bundles = bundles
+
+    def __getitem__(self, spec: TableSpec) -> Table:
+        """The table of this spec. Raises KeyError if the agent did not declare it."""
+        return self.tables[spec.name]
+
+    def champion(self, model: str) -> Any:
+        """Return the bundle in force for a model (`dispatch.delay/flights`), or None before the first is known."""
+        sha = self.models.get(model)
+        return None if sha is None else self._bundles(sha)
+
+    def count(self, what: str, n: int = 1) -> None:
+        """Count something worth a metric (late, unmatched…); not part of the state that is logged."""
+        if n:
+            self.counts[what] = self.counts.get(what, 0) + int(n)
+
+    def take_counts(self) -> Mapping[str, int]:
+        """Return what was counted since the last call."""
+        counts, self.counts = self.counts, {}
+        return counts
