@@ -1,0 +1,102 @@
+"""What can be set from outside, and what is each setting for? Read once, in a command of `affluent/`, never by a part.
+
+`AFFLUENT_KAFKA__BROKERS` sets `settings.kafka.brokers`: the prefix, then nested nouns with two underscores between them.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infra.errors import Fault
+
+PREFIX = "AFFLUENT_"
+NESTED = "__"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Kafka(_Part):
+    """Where the log is, and how to be let in."""
+
+    brokers: str = Field(default="", description="Bootstrap addresses, `host:port,host:port`. Empty: the stack that runs here.")
+    security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="Protocol to the brokers."
+    )
+    sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
+        default="", description="How we log in, where the protocol has SASL."
+    )
+    sasl_username: str = Field(default="", description="Name to log in with.")
+    sasl_password: str = Field(default="", repr=False, description="Password to log in with.")
+    ca_file: str = Field(default="", description="PEM file of the authorities we trust; empty: the system's.")
+    partitions: int | None = Field(
+        default=None, ge=1, le=1000, description="Partitions of topics we create; unset: the catalogue's."
+    )
+    replication: int = Field(default=1, ge=1, le=10, description="Copies of each partition of topics we create.")
+
+
+class SchemaRegistry(_Part):
+    """Where the schemas are kept (Confluent API)."""
+
+    url: str = Field(default="", description="Base address. Empty: the stack that runs here.")
+
+
+class Postgres(_Part):
+    """Where history is kept."""
+
+    dsn: str = Field(
+        default="", repr=False, description="`postgresql://user:password@host:port/base`. Empty: the stack that runs here."
+    )
+
+
+class Redis(_Part):
+    """Where the latest answers are kept."""
+
+    url: str = Field(default="", repr=False, description="`redis://…` or `rediss://…`. Empty: the stack that runs here.")
+
+
+class Store(_Part):
+    """Where trained models (bundles) are kept, and the keys that sign them."""
+
+    url: str = Field(default="", description="A folder or any fsspec address. Empty: a folder beside the stack's state.")
+    key_dir: str = Field(default="", description="Folder of the Ed25519 keys. Empty: `keys` beside the stack's state.")
+
+
+class Metrics(_Part):
+    """What a process shows of itself."""
+
+    port: int = Field(default=0, ge=0, le=65_535, description="Port of `/metrics` on 127.0.0.1; 0 takes any free one.")
+
+
+class Log(_Part):
+    """How a process speaks."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severe line shown.")
+    format: Literal["console", "json"] = Field(default="console", description="For people, or one JSON object a line.")
+
+
+class Settings(BaseSettings):
+    """Every setting of the project. Frozen; a part is handed only its own group."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=NESTED, frozen=True, extra="forbid")
+
+    kafka: Kafka = Kafka()
+    registry: SchemaRegistry = SchemaRegistry()
+    postgres: Postgres = Postgres()
+    redis: Redis = Redis()
+    store: Store = Store()
+    metrics: Metrics = Metrics()
+    log: Log = Log()
+    stack_dir: str = Field(default="", description="Folder of the embedded stack's state. Empty: the user's state folder.")
+
+
+def read(**given: Any) -> Settings:
+    """Return the settings from the environment. Raises Fault that names the first bad variable, what was expected and found."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + NESTED.join(str(part).upper() for part in first["loc"])
+        raise Fault(f"{name}: {first['msg'].lower()}, found {first['input']!r}") from None
