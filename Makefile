@@ -13,15 +13,15 @@ LINKED := pyproject.toml $(SETUP) requirements/tools.txt
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/.runtime: $(LINKED) requirements/runtime.txt requirements/runtime.in
+.venv/.runtime: $(LINKED) requirements/runtime.txt
 	@sh $(SETUP) runtime && touch $@
-.venv/.dev: .venv/.runtime requirements/dev.txt requirements/dev.in
+.venv/.dev: .venv/.runtime requirements/dev.txt
 	@sh $(SETUP) dev && touch $@
-.venv/.train: .venv/.dev requirements/train.txt requirements/train.in
-	@sh $(SETUP) train && touch $@
+.venv/.train: .venv/.dev requirements/forecast.txt requirements/train.txt
+	@sh $(SETUP) forecast train && touch $@
 
 setup: .venv/.dev  ## everything to work on the project: .venv with the runtime and the developer's tools
-setup-full: .venv/.train  ## the same and torch, for training neural models (5 GB more)
+setup-full: .venv/.train  ## the same, Prophet and torch, for training every model (5 GB more)
 
 demo: .venv/.runtime  ## start all servers, stream real deliveries, show what happened, verify by replay, stop
 	@$(BIN)/affluent demo $(ARGS)

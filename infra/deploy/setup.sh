@@ -25,7 +25,8 @@ elif platform.python_implementation() != "CPython" or sys.maxsize < 2**32:
 elif (system, machine) not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64")}:
     print("runs on %s %s; needed is Linux on x86_64 or aarch64, or macOS on arm64" % (system, machine))
 elif system == "Linux" and (libc() or (0, 0)) < (2, 28):
-    print("runs on %s; needed is glibc 2.28 or later (Debian 10, RHEL 8, Ubuntu 20.04), not musl" % ("glibc %d.%d" % libc() if libc() else "no glibc"))
+    found = "glibc %d.%d" % libc() if libc() else "musl"
+    print("runs on " + found + "; needed is glibc 2.28 or later (Debian 10, RHEL 8, Ubuntu 20.04)")
 elif importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
     print("has no ensurepip; install its venv package (Debian, Ubuntu: apt install python%d.%d-venv)" % sys.version_info[:2])
 PYTHON
@@ -37,8 +38,8 @@ find_python() {
         command -v "$candidate" >/dev/null 2>&1 || continue
         reason=$(why_not "$candidate")
         [ -n "$reason" ] || { echo "$candidate"; return; }
-        # A version manager's shim that points nowhere is no Python at all.
-        [ "$reason" = "does not run" ] || reasons="$reasons; $candidate $reason"
+        # A version manager's shim that points nowhere is no Python at all; one reason is told once.
+        case "does not run $reasons" in *"$reason"*) ;; *) reasons="$reasons; $candidate $reason" ;; esac
     done
     [ -n "$reasons" ] || reasons="; found none on PATH; install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=/path/to/python3"
     stop "no suitable Python${reasons}"
@@ -64,7 +65,7 @@ fi
 
 files=""
 for layer in "$@"; do files="$files -r requirements/$layer.txt"; done
-say "set-up: installing $(cat $(echo "$files" | sed 's/-r//g') | grep -c '==') packages ($*)"
+say "set-up: installing $*"
 index=$(mirror)
 # shellcheck disable=SC2086
 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 ${index:+env UV_DEFAULT_INDEX="$index"} \
