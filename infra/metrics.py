@@ -74,8 +74,8 @@ class StreamMetrics:
         # Worry above 10 s: a restart or rebalance silences the partition for that long.
         self.recovery = spread("affluent_recovery_seconds", "From assignment until the tables were read.", bounds=LATENCY_S)
         # Worry when they grow without an end: keys that are never dropped.
-        self.state_rows = gauge("affluent_state_rows", "Rows of a table in the partitions held here.", "table")
-        self.state_bytes = gauge("affluent_state_bytes", "Memory of a table in the partitions held here.", "table")
+        self.state_rows = gauge("affluent_state_rows", "Rows of a table.", "table", "partition")
+        self.state_bytes = gauge("affluent_state_bytes", "Memory of a table.", "table", "partition")
         # Worry when it is not 0 for a minute: a broker or registry is away and batches wait.
         self.waiting = gauge("affluent_unavailable_state", "1 while the agent waits for the world to come back.")
 

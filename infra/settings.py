@@ -64,6 +64,19 @@ class Store(_Part):
     key_dir: str = Field(default="", description="Folder of the Ed25519 keys. Empty: `keys` beside the stack's state.")
 
 
+class Stream(_Part):
+    """How a stream worker behaves."""
+
+    max_batch: int = Field(default=4000, ge=1, le=100_000, description="Records of a batch, at most.")
+    max_in_flight: int = Field(
+        default=65_536, ge=1, description="Records read and not yet committed; more is faster, and repeats more after a crash."
+    )
+    min_epoch_s: float = Field(default=0.03, ge=0, le=10, description="How old an epoch gets before it is committed, seconds.")
+    letters_in_a_row: int = Field(
+        default=1000, ge=1, description="Dead letters in a row after which an agent stops: then the fault is ours."
+    )
+
+
 class Metrics(_Part):
     """What a process shows of itself."""
 
@@ -87,9 +100,12 @@ class Settings(BaseSettings):
     postgres: Postgres = Postgres()
     redis: Redis = Redis()
     store: Store = Store()
+    stream: Stream = Stream()
     metrics: Metrics = Metrics()
     log: Log = Log()
     stack_dir: str = Field(default="", description="Folder of the embedded stack's state. Empty: the user's state folder.")
+    cache_dir: str = Field(default="", description="Folder of downloaded servers. Empty: the user's cache folder.")
+    jar_mirror: str = Field(default="", description="Where Java archives come from. Empty: the library's own default.")
 
 
 def read(**given: Any) -> Settings:

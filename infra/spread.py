@@ -23,14 +23,14 @@ class Counts:
         self._sum = 0.0
         self._lock = Lock()
 
-    def observe(self, values: ArrayLike) -> None:
-        """Count one value or an array of them; NaN is not a measurement and is left out."""
+    def observe(self, values: ArrayLike, times: int = 1) -> None:
+        """Count one value or an array of them, each so many times; NaN is not a measurement and is left out."""
         flat = np.asarray(values, np.float64).ravel()
         flat = flat[~np.isnan(flat)]
         counts = np.bincount(np.searchsorted(self._bounds, flat), minlength=len(self._counts))
         with self._lock:
-            self._counts += counts
-            self._sum += float(flat.sum())
+            self._counts += counts * times
+            self._sum += float(flat.sum()) * times
 
     def read(self) -> tuple[NDArray[np.int64], float]:
         """Return the cumulative counts, the last one being of all values, and their sum."""
