@@ -65,8 +65,8 @@ class StreamMetrics:
         self.duplicates = counter("affluent_duplicates_total", "Repeated event ids that were ignored.")
         # Worry at any: a step raised and the batch was run again record by record.
         self.retried = counter("affluent_retried_batches_total", "Batches run again record by record.")
-        # Worry at any that policy did not answer: a model's errors changed their level.
-        self.drift = counter("affluent_drift_total", "Drifts found.", "model")
+        # What a step counts of its own accord; worry at "drift" that policy did not answer, at "bundle_refused" always.
+        self.counted = counter("affluent_counted_total", "What a step counted: drift, unmatched truth, refused bundles.", "what")
         # Worry when workers of one agent show different versions for more than a minute, or none.
         self.model = gauge("affluent_model_info", "1 for the version in force.", "model", "version")
         # An epoch is at least 20 to 50 ms old by design; worry above 1 s: the log or the output waits for the broker.
@@ -141,12 +141,10 @@ def process_registry() -> CollectorRegistry:
     return registry
 
 
-def serve(registry: CollectorRegistry, port: int = 0) -> int:
-    """Serve `/metrics` on 127.0.0.1 from a thread of its own and return the port; 0 takes a free one. Raises Fault if taken."""
+def serve(registry: CollectorRegistry, port: int = 0, host: str = "127.0.0.1") -> int:
+    """Serve `/metrics` from a thread of its own and return the port; 0 takes a free one. Raises Fault if it is taken."""
     try:
-        server, _thread = start_http_server(port, addr="127.0.0.1", registry=registry)
+        server, _thread = start_http_server(port, addr=host, registry=registry)
     except OSError as error:
-        raise Fault(
-            f"AFFLUENT_METRICS__PORT: cannot listen on 127.0.0.1:{port} ({error.strerror}); choose another, or 0"
-        ) from error
+        raise Fault(f"AFFLUENT_METRICS__PORT: cannot listen on {host}:{port} ({error.strerror}); choose another, or 0") from error
     return int(server.server_port)

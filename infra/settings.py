@@ -3,7 +3,9 @@
 `AFFLUENT_KAFKA__BROKERS` sets `settings.kafka.brokers`: the prefix, then nested nouns with two underscores between them.
 """
 
-from typing import Any, Literal
+import os
+from difflib import get_close_matches
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -80,7 +82,8 @@ class Stream(_Part):
 class Metrics(_Part):
     """What a process shows of itself."""
 
-    port: int = Field(default=0, ge=0, le=65_535, description="Port of `/metrics` on 127.0.0.1; 0 takes any free one.")
+    port: int = Field(default=0, ge=0, le=65_535, description="Port of `/metrics`; 0 takes any free one.")
+    host: str = Field(default="127.0.0.1", description="Address it listens on; 0.0.0.0 inside a container.")
 
 
 class Log(_Part):
@@ -93,7 +96,7 @@ class Log(_Part):
 class Settings(BaseSettings):
     """Every setting of the project. Frozen; a part is handed only its own group."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=NESTED, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=NESTED, env_ignore_empty=True, frozen=True)
 
     kafka: Kafka = Kafka()
     registry: SchemaRegistry = SchemaRegistry()
@@ -108,11 +111,40 @@ class Settings(BaseSettings):
     jar_mirror: str = Field(default="", description="Where Java archives come from. Empty: the library's own default.")
 
 
-def read(**given: Any) -> Settings:
-    """Return the settings from the environment. Raises Fault that names the first bad variable, what was expected and found."""
+def names() -> dict[str, str]:
+    """Return every variable that can be set, in order, and what it is for.
+
+    >>> names()["AFFLUENT_METRICS__PORT"]
+    'Port of `/metrics`; 0 takes any free one.'
+    """
+    found: dict[str, str] = {}
+    for name, info in Settings.model_fields.items():
+        group = info.annotation
+        if isinstance(group, type) and issubclass(group, _Part):
+            found |= {_variable(name, inner): own.description or "" for inner, own in group.model_fields.items()}
+        else:
+            found[_variable(name)] = info.description or ""
+    return found
+
+
+def read() -> Settings:
+    """Return the settings from the environment.
+
+    Raises Fault that names the first bad variable with what was expected and found. A name that is no setting is bad too: a
+    mistyped one would otherwise change nothing, in silence.
+    """
+    known = names()
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            like = get_close_matches(name, known, n=1, cutoff=0.0)
+            raise Fault(f"{name}: there is no such setting; did you mean {like[0]}?")
     try:
-        return Settings(**given)
+        return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = PREFIX + NESTED.join(str(part).upper() for part in first["loc"])
-        raise Fault(f"{name}: {first['msg'].lower()}, found {first['input']!r}") from None
+        first = error.errors(include_url=False)[0]
+        expected = first["msg"].replace("Input should be", "expected")
+        raise Fault(f"{_variable(*first['loc'])}: {expected}, found {first['input']!r}") from None
+
+
+def _variable(*path: str | int) -> str:
+    return PREFIX + NESTED.join(str(part).upper() for part in path)
