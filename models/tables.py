@@ -5,7 +5,8 @@ reach a row, so the table knows which rows a batch touched: they are logged when
 Row numbers mean nothing outside one process: keys, not numbers, are logged.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -291,16 +292,11 @@ class Table:
         """One more than the highest row number in use: where a sweep ends."""
         return int(self._counts[0])
 
-    def put(self, image: Image) -> None:
-        """Overwrite these keys with these rows: recovery. Nothing is marked as touched."""
-        live = image.live
-        slots = self.slots(image.keys[live])
-        self.rows[slots] = image.rows[live]
-        gone = self.slots(image.keys[~live], create=False)
-        gone = np.unique(gone[gone >= 0])
-        _release(gone, self._keys, self._live, self._index, self._free, self._counts)
-        self.rows[gone] = np.zeros((), self.spec.dtype)
+    def forget_changes(self) -> None:
+        """What was done so far is known elsewhere: nothing to log or to put back. For recovery."""
         self._undo.clear()
+        self._dirty.clear()
+        self._gone.clear()
         self._batch += 1
 
     def image(self) -> Image:
@@ -317,16 +313,44 @@ Bundles = Callable[[str], Any]
 class State:
     """All that one agent knows of one partition: its tables, the models in force, the control numbers obeyed."""
 
-    def __init__(self, specs: Iterable[TableSpec], bundles: Bundles = lambda _: None) -> None:
+    def __init__(
+        self, specs: Iterable[TableSpec], bundles: Bundles = lambda _: None, clock: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """bundles: see Bundles. clock: seconds, only to measure stages by."""
         self.tables: dict[str, Table] = {spec.name: Table(spec) for spec in specs}
         self.models: dict[str, str] = {}
         self.numbers: dict[str, int] = {}
+        self.refused: dict[str, str] = {}
         self.counts: dict[str, int] = {}
-        self._bundles = bundles
+        self.seconds: dict[str, float] = {}
+        self._bundles, self._clock = bundles, clock
 
     def __getitem__(self, spec: TableSpec) -> Table:
         """The table of this spec. Raises KeyError if the agent did not declare it."""
         return self.tables[spec.name]
+
+    def keep(self) -> None:
+        """The batch succeeded in every table."""
+        for table in self.tables.values():
+            table.keep()
+
+    def mark(self) -> list[int]:
+        """Return what `restore` needs to know about the moment before a batch."""
+        return [table.drops for table in self.tables.values()]
+
+    def restore(self, mark: list[int]) -> None:
+        """The batch failed: every table as it was at the mark."""
+        for table, drops in zip(self.tables.values(), mark, strict=True):
+            table.restore(drops)
+
+    def swap(self, model: str, sha: str) -> None:
+        """Put a bundle in force; one that may not be used leaves the old one and is remembered as refused."""
+        if self._bundles(sha) is None:
+            self.refused[model] = sha
+            self.count("bundle_refused")
+        else:
+            self.models[model] = sha
+            self.refused.pop(model, None)
 
     def champion(self, model: str) -> Any:
         """Return the bundle in force for a model (`dispatch.delay/flights`), or None before the first is known."""
@@ -337,6 +361,18 @@ class State:
         """Count something worth a metric (late, unmatched…); not part of the state that is logged."""
         if n:
             self.counts[what] = self.counts.get(what, 0) + int(n)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure a stage of the step (features, score, settle); not part of the state that is logged."""
+        began = self._clock()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + self._clock() - began
+
+    def take_seconds(self) -> dict[str, float]:
+        """Return the seconds of each stage since the last call."""
+        seconds, self.seconds = self.seconds, {}
+        return seconds
 
     def take_counts(self) -> Mapping[str, int]:
         """Return what was counted since the last call."""

@@ -1,0 +1,135 @@
+"""When is work done? When its outputs are delivered, then its state is written, and only then its offset committed.
+
+A partition has one open epoch. Batches are folded while the last cut is on its way, and together form the next epoch, so nothing
+waits in the compute path.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from models.tables import Image
+from schemas.columns import Records
+from streams.engine import statelog
+from streams.engine.outbox import Outbox, Receipt
+from streams.engine.processor import Effects, Processor
+
+SWEEP_ROWS = 64
+
+
+@dataclass
+class Sweep:
+    """Where the rolling snapshot stands: table by table, then the ring of recent ids, then from the start again."""
+
+    table: int = 0
+    row: int = 0
+    began: int = -1
+    """Offset in the state topic of the first record of this sweep; -1 until it is known."""
+
+    def step(self, processor: Processor, rows: int) -> tuple[list[tuple[str, Image]], list[Any], bool]:
+        """Return the next rows or ids of the snapshot, and whether the sweep is complete."""
+        tables = list(processor.state.tables.items())
+        images: list[tuple[str, Image]] = []
+        while rows > 0 and self.table < len(tables):
+            name, table = tables[self.table]
+            take = min(rows, table.used - self.row)
+            if take > 0:
+                images.append((name, table.sweep(self.row, take)))
+                self.row, rows = self.row + take, rows - take
+            if self.row >= table.used:
+                self.table, self.row = self.table + 1, 0
+        recent = processor.recent
+        if rows <= 0 or self.table < len(tables):
+            return images, [], False
+        first = max(self.row, recent.head - recent.capacity, 0)
+        ids = [recent.span(first, first + 4 * rows)]
+        self.row = first + 4 * rows
+        return images, ids, self.row >= recent.head
+
+    def restart(self) -> None:
+        """Begin the next sweep."""
+        self.table, self.row, self.began = 0, 0, -1
+
+
+@dataclass
+class Partition:
+    """One partition at work: its processor, what is queued, what is under way."""
+
+    topic: str
+    number: int
+    processor: Processor
+    outbox: Outbox
+    state_outbox: Outbox
+    writer: str
+    reached: int
+    committed: Callable[[str, int, int], None]
+    trim: Callable[[str, int, int], None]
+    mute_below: int = 0
+    closed: bool = False
+    pending: list[Any] = field(default_factory=list)
+    queued: bool = False
+    folded: int = field(init=False)
+    folded_records: int = 0
+    logged_records: int = 0
+    dirty: asyncio.Event = field(default_factory=asyncio.Event)
+    _receipts: list[Receipt] = field(default_factory=list)
+    _logged_ids: int = field(init=False)
+    _epoch: int = 0
+    _sweep: Sweep = field(default_factory=Sweep)
+
+    def __post_init__(self) -> None:
+        self.folded = self.reached
+        self._logged_ids = self.processor.recent.head
+
+    def fold(self, records: Records, effects: Effects, next_offset: int) -> None:
+        """Take a folded batch into the open epoch; its outputs leave now, unless they left before a rebuild."""
+        if effects.sent and int(records.offsets[-1]) >= self.mute_below:
+            self._receipts.append(self.outbox.send(effects.sent))
+        self.folded = next_offset
+        self.folded_records += len(records)
+        self.dirty.set()
+
+    def _cut(self) -> tuple[statelog.Epoch, bool]:
+        state, recent = self.processor.state, self.processor.recent
+        changed = [(name, table.take_changes()) for name, table in state.tables.items()]
+        touched = sum(len(image.keys) for _, image in changed)
+        swept, swept_ids, complete = self._sweep.step(self.processor, SWEEP_ROWS + touched // 2)
+        ids = [recent.span(self._logged_ids, recent.head), *swept_ids]
+        self._logged_ids = recent.head
+        epoch = statelog.Epoch(
+            self.reached, self.folded, tuple((n, i) for n, i in (*changed, *swept) if len(i.keys)),
+            tuple(one for one in ids if len(one[1])), recent.head, dict(state.models), dict(state.numbers), dict(state.refused),
+        )  # fmt: skip
+        return epoch, complete
+
+    async def close_epoch(self, wait: Callable[[Awaitable[None], str], Awaitable[None]]) -> None:
+        """Cut the open epoch and see it through: outputs confirmed, state written, offset committed."""
+        self.dirty.clear()
+        if self.folded == self.reached:
+            return
+        receipts, self._receipts = self._receipts, []
+        folded = self.folded_records
+        epoch, complete = self._cut()
+        for receipt in receipts:
+            await wait(receipt.done, "outputs")
+        agent = self.processor.agent
+        parts = statelog.write(epoch, writer=self.writer, number=self._epoch)
+        self._epoch += 1
+        receipt = self.state_outbox.send_raw(agent.state_topic.name, self.number, parts)
+        await wait(receipt.done, "state")
+        if self._sweep.began < 0:
+            self._sweep.began = receipt.offset - len(parts) + 1
+        if complete:
+            self.trim(agent.state_topic.name, self.number, self._sweep.began)
+            self._sweep.restart()
+        self.reached = epoch.end
+        done, self.logged_records = folded - self.logged_records, folded
+        self.committed(self.topic, self.number, done)
+
+
+def next_offset(records: Records) -> int:
+    """Return the offset after the last record."""
+    return int(np.asarray(records.offsets)[-1]) + 1

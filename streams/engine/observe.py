@@ -1,0 +1,72 @@
+"""What does a worker show of a batch? Everything is observed once a batch, never once a record."""
+
+import numpy as np
+
+from infra.metrics import StreamMetrics
+from schemas.columns import Records
+from streams.engine.epochs import Partition
+from streams.engine.processor import Effects, Processor
+from streams.engine.recovery import Start
+
+_STAGES = ("decode", "features", "score", "settle", "encode", "produce")
+
+
+class Observer:
+    """Writes the metrics of one app's agents."""
+
+    def __init__(self, metrics: StreamMetrics) -> None:
+        self._metrics = metrics
+        self._held: dict[tuple[str, str], dict[int, tuple[int, int]]] = {}
+        self._models: dict[tuple[str, str], str] = {}
+
+    def recovered(self, processor: Processor, start: Start, seconds: float) -> None:
+        """A partition came back."""
+        self._metrics.recovery.labels(processor.agent.name).observe(seconds)
+        self._show_state(processor)
+
+    def epoch(self, partition: Partition, seconds: float) -> None:
+        """An epoch was seen through."""
+        self._metrics.epoch.labels(partition.processor.agent.name).observe(seconds)
+        self._show_state(partition.processor)
+
+    def _show_state(self, processor: Processor) -> None:
+        agent = processor.agent.name
+        for name, table in processor.state.tables.items():
+            held = self._held.setdefault((agent, name), {})
+            held[processor.partition] = (len(table), table.capacity_bytes)
+            self._metrics.state_rows.labels(agent, name).set(sum(rows for rows, _ in held.values()))
+            self._metrics.state_bytes.labels(agent, name).set(sum(size for _, size in held.values()))
+        for model, sha in processor.state.models.items():
+            before = self._models.get((agent, model))
+            if before != sha:
+                if before is not None:
+                    self._metrics.model.remove(agent, model, before[:12])
+                self._metrics.model.labels(agent, model, sha[:12]).set(1)
+                self._models[agent, model] = sha
+
+    def released(self, processor: Processor) -> None:
+        """A partition went to somebody else."""
+        for name in processor.state.tables:
+            self._held.get((processor.agent.name, name), {}).pop(processor.partition, None)
+
+    def waiting(self, partition: Partition, *, waits: bool) -> None:
+        """The world is away, or back."""
+        self._metrics.waiting.labels(partition.processor.agent.name).set(waits)
+
+    def batch(self, partition: Partition, records: Records, effects: Effects, now_s: float) -> None:
+        """A batch was folded and its outputs handed over."""
+        agent, n = partition.processor.agent.name, len(records)
+        self._metrics.records.labels(agent).inc(n)
+        self._metrics.batches.labels(agent).inc()
+        self._metrics.batch_size.labels(agent).observe(n)
+        for stage in _STAGES:
+            if stage in effects.seconds:
+                getattr(self._metrics, stage).labels(agent).observe(effects.seconds[stage])
+        for reason, count in effects.letters.items():
+            self._metrics.dead_letters.labels(agent, reason).inc(count)
+        if effects.duplicates:
+            self._metrics.duplicates.labels(agent).inc(effects.duplicates)
+        for what, count in partition.processor.state.take_counts().items():
+            self._metrics.counted.labels(agent, what).inc(count)
+        self._metrics.latency.labels(agent, "append").observe(now_s - np.asarray(records.appended_at) / 1000)
+        self._metrics.latency.labels(agent, "event").observe(now_s - effects.at / 1000)

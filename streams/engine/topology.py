@@ -1,0 +1,101 @@
+"""Which agents are there, what does each read, write and remember?"""
+
+import ast
+import hashlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.tables import State, TableSpec
+from schemas.columns import Batch
+from schemas.event import Event, Topic
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a step concluded: events of one class, as columns, each caused by one record of the batch.
+
+    cause: positions in the batch, int64 (n,). fields: the event's own columns; the engine adds id and cause, and `at` (the
+    cause's) unless given. step: tells apart several outputs of one class with the same cause.
+    """
+
+    event: type[Event]
+    cause: NDArray[np.int64]
+    fields: Mapping[str, Any]
+    step: int = 0
+
+
+Step = Callable[[Batch, State], Iterable[Output]]
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A step and what surrounds it. folds: the modules whose code decides what the rows of its tables mean."""
+
+    name: str
+    step: Step
+    reads: Topic
+    writes: tuple[type[Event], ...]
+    state: tuple[TableSpec, ...] = ()
+    folds: tuple[ModuleType, ...] = ()
+    recent_ids: int = 100_000
+    horizon_ms: int = 7 * 86_400_000
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the tables' shapes and of the folds' code (not its comments): rows under another hash mean something else."""
+        digest = hashlib.sha256()
+        for spec in self.state:
+            digest.update(f"{spec.name}{spec.dtype.descr}".encode())
+        for module in self.folds:
+            digest.update(_code(module).encode())
+        return digest.hexdigest()[:8]
+
+    @property
+    def state_topic(self) -> Topic:
+        """Where its state log lives: same partitions as the source, never trimmed by time."""
+        name = f"{self.reads.domain}.{self.name.replace('_', '-')}-state.{self.fingerprint}.v1"
+        return Topic(name, key="", partitions=self.reads.partitions, retention=None)
+
+
+def _code(module: ModuleType) -> str:
+    tree = ast.parse(inspect.getsource(module))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            body[0] = ast.Expr(ast.Constant(None))
+    return ast.unparse(tree)
+
+
+@dataclass
+class Topology:
+    """The agents of one app (a Faust app id), in the order they were declared."""
+
+    name: str
+    agents: dict[str, Agent] = field(default_factory=dict)
+
+    def agent(self, *, reads: Topic, writes: tuple[type[Event], ...], state: tuple[TableSpec, ...] = (), **more: Any) -> Callable[[Step], Step]:
+        """Declare the decorated step as an agent. Raises ValueError if its name or topic is taken: an agent reads exactly one topic."""
+
+        def declare(step: Step) -> Step:
+            agent = Agent(step.__name__, step, reads, writes, state, **more)
+            if agent.name in self.agents or any(other.reads == reads for other in self.agents.values()):
+                raise ValueError(f"{agent.name}: its name or the topic {reads.name} belongs to another agent of {self.name}")
+            self.agents[agent.name] = agent
+            return step
+
+        return declare
+
+    def map(self) -> str:
+        """Return the graph as text: one line an agent and one a topic it writes."""
+        lines = []
+        for agent in self.agents.values():
+            lines.append(f"{agent.reads.name} (by {agent.reads.key}) -> {self.name}.{agent.name}")
+            lines += [f"  -> {event.topic.name}: {event.__name__}" for event in agent.writes]
+            lines += [f"  remembers {spec.name}: {spec.dtype.itemsize} bytes a row" for spec in agent.state]
+        return "\n".join(lines)
