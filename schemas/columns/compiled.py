@@ -1,0 +1,87 @@
+"""How are this package's kernels compiled? Once per signature, cached on disk, without the GIL, and never by surprise at run time.
+
+A kernel states its types, so another dtype is a TypeError and not a silent compilation. The disk cache of numba looks only at the
+file of the function, not at the helpers it inlines from other files; here the stamp covers every file of the package.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
+
+from numba import njit, types
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+I64, I32, I16, U8, F64, BIT = types.int64, types.int32, types.int16, types.uint8, types.float64, types.boolean
+
+
+def reads(item: Any, ndim: int = 1) -> Any:
+    """Return the type of an array that a kernel only reads; a writable array may be given too."""
+    return types.Array(item, ndim, "C", readonly=True)
+
+
+def writes(item: Any, ndim: int = 1) -> Any:
+    """Return the type of an array that a kernel fills."""
+    return types.Array(item, ndim, "C")
+
+
+@cache
+def _stamp() -> str:
+    digest = sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+class _PackageCache(FunctionCache):  # type: ignore[misc]  # numba ships no types
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        stamp = (self._impl.locator.get_source_stamp(), _stamp())
+        self._cache_file = IndexDataCacheFile(self._cache_path, self._impl.filename_base, stamp)
+
+
+class _Kernel:
+    def __init__(self, function: Callable[..., Any], signature: Any) -> None:
+        self.function, self.signature = function, signature
+        self.compiled: Callable[..., Any] | None = None
+
+    def __call__(self, *args: Any) -> Any:
+        return (self.compiled or self.compile())(*args)
+
+    def compile(self) -> Callable[..., Any]:
+        dispatcher = njit(nogil=True, fastmath=False, error_model="numpy")(self.function)
+        dispatcher._cache = _PackageCache(self.function)
+        dispatcher.compile(self.signature)
+        dispatcher.disable_compile()
+        self.compiled = dispatcher
+        return cast("Callable[..., Any]", dispatcher)
+
+
+_kernels: list[_Kernel] = []
+
+
+def kernel(result: Any, *arguments: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function a kernel with these types; it is compiled, or loaded from the cache, at its first call or by `warm`."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        made = _Kernel(function, result(*arguments))
+        _kernels.append(made)
+        return cast("Callable[P, R]", made)
+
+    return decorate
+
+
+def inner(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function callable from kernels."""
+    return cast("Callable[P, R]", njit(nogil=True, fastmath=False, error_model="numpy")(function))
+
+
+def warm() -> None:
+    """Compile every kernel of the package, or load it from the disk cache, so that nothing is compiled later."""
+    for each in _kernels:
+        if each.compiled is None:
+            each.compile()

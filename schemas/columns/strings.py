@@ -1,0 +1,105 @@
+"""How are n texts kept without n objects? As places in one buffer, usually the bytes that came over the wire."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from schemas.columns.arrays import Bytes, Int32s, Int64s, Rows, exact
+from schemas.columns.compiled import I32, I64, U8, kernel, reads, writes
+
+
+class Strings:
+    """n texts (or byte strings): `data[start[i] : start[i] + length[i]]`, UTF-8. A length of -1 is null (a Kafka key or value)."""
+
+    __slots__ = ("data", "length", "start")
+
+    def __init__(self, data: Bytes, start: Int64s, length: Int32s) -> None:
+        """data: uint8, any length. start: int64[n]. length: int32[n]; every place must lie inside data."""
+        self.data, self.start, self.length = exact(data, np.uint8), exact(start, np.int64), exact(length, np.int32)
+
+    @classmethod
+    def of(cls, texts: Iterable[str | bytes | None]) -> "Strings":
+        """Return a column of these texts, in one new buffer."""
+        raw = [text.encode() if isinstance(text, str) else text for text in texts]
+        length = np.fromiter((-1 if text is None else len(text) for text in raw), np.int32, len(raw))
+        data = np.frombuffer(b"".join([text for text in raw if text]), np.uint8)
+        size = np.maximum(length, 0).astype(np.int64)
+        return cls(data, np.cumsum(size) - size, length)
+
+    @classmethod
+    def repeated(cls, text: str | bytes, n: int) -> "Strings":
+        """Return the same text n times; it is stored once."""
+        data = np.frombuffer(text.encode() if isinstance(text, str) else text, np.uint8)
+        return cls(data, np.zeros(n, np.int64), np.full(n, len(data), np.int32))
+
+    @classmethod
+    def concat(cls, parts: Sequence["Strings"]) -> "Strings":
+        """Return the parts one after the other, in one new buffer."""
+        packed = [part.pack() for part in parts]
+        sizes = np.cumsum([0, *(len(part.data) for part in packed)])
+        start = np.concatenate([np.empty(0, np.int64), *(p.start + at for p, at in zip(packed, sizes, strict=False))])
+        length = np.concatenate([np.empty(0, np.int32), *(part.length for part in packed)])
+        return cls(np.concatenate([np.empty(0, np.uint8), *(part.data for part in packed)]), start, length)
+
+    def __len__(self) -> int:
+        """Return n."""
+        return len(self.start)
+
+    def __getitem__(self, row: int) -> str:
+        """Return one text; bytes that are not UTF-8 show as U+FFFD, null as an empty text."""
+        return (self.raw(row) or b"").decode(errors="replace")
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the texts."""
+        return iter(self.tolist())
+
+    def __repr__(self) -> str:
+        """Show the first few."""
+        return f"Strings({self.take(slice(5)).tolist()}{'...' if len(self) > 5 else ''}, n={len(self)})"
+
+    def raw(self, row: int) -> bytes | None:
+        """Return one value's bytes, None for null."""
+        size = int(self.length[row])
+        start = int(self.start[row])
+        return None if size < 0 else self.data[start : start + size].tobytes()
+
+    def raws(self) -> list[bytes | None]:
+        """Return every value's bytes, None for null."""
+        packed = self.pack()
+        whole = packed.data.tobytes()
+        pairs = zip(packed.start.tolist(), packed.length.tolist(), strict=True)
+        return [None if size < 0 else whole[start : start + size] for start, size in pairs]
+
+    def tolist(self) -> list[str]:
+        """Return the texts, as `self[i]` gives them."""
+        packed = self.pack()
+        whole = packed.data.tobytes()
+        ends = zip(packed.start.tolist(), (packed.start + packed.length).tolist(), strict=True)
+        if whole.isascii():
+            text = whole.decode("ascii")
+            return [text[start:end] if end > start else "" for start, end in ends]
+        return [whole[start:end].decode(errors="replace") if end > start else "" for start, end in ends]
+
+    def take(self, rows: Rows) -> "Strings":
+        """Return these rows; the buffer is shared."""
+        return Strings(self.data, self.start[rows], self.length[rows])
+
+    def pack(self) -> "Strings":
+        """Return the same texts in a new buffer that holds nothing else, in order: what to keep when the batch goes."""
+        size = np.maximum(self.length, 0).astype(np.int64)
+        ends = np.cumsum(size)
+        data = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
+        _pack(self.data, self.start, self.length, data)
+        return Strings(data, ends - size, self.length)
+
+
+@kernel(I64, reads(U8), reads(I64), reads(I32), writes(U8))
+def _pack(data: Bytes, start: Int64s, length: Int32s, out: Bytes) -> int:
+    at = 0
+    for i in range(start.shape[0]):
+        first = start[i]
+        for k in range(length[i]):
+            out[at + k] = data[first + k]
+        if length[i] > 0:
+            at += length[i]
+    return at

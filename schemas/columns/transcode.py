@@ -1,0 +1,109 @@
+"""What if a schema needs more than a plan can say? Then fastavro reads its records and writes them again as a plan can read them.
+
+Slow (several us a record) and visible: `Plan.fallback` says why. Fields of our own that have no column type (lists of texts, say)
+are kept as Python objects.
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import fastavro
+
+from schemas.columns.layout import Layout, Shape
+from schemas.columns.plan import Plan, Unplanned, Unresolvable, compile_plan
+
+
+@dataclass(frozen=True)
+class Transcoder:
+    """plan: for the bytes that `transcode` makes. objects: our fields that have no column type."""
+
+    plan: Plan
+    objects: tuple[str, ...]
+    transcode: Callable[[bytes], tuple[bytes, list[Any]]]
+    """Avro bytes of the writer -> bytes for the plan, and the values of `objects`. Raises Exception if they cannot be read."""
+
+
+def transcoder(writer: Mapping[str, Any], layout: Layout, reason: str) -> Transcoder:
+    """Return how records of this writer become readable by a plan. Raises Unresolvable where that is not safe or not possible."""
+    _refuse_endless(writer, ())
+    objects = tuple(name for name, each in layout.fields.items() if each.shape is Shape.OBJECT)
+    ours = [entry for entry in layout.schema["fields"] if entry["name"] not in objects]
+    logical = {entry["name"]: _logical(entry["type"]) for entry in writer["fields"]}
+    middle = [entry | {"type": _with(_bare(entry["type"]), logical.get(entry["name"], _logical(entry["type"])))} for entry in ours]
+    try:
+        plan = compile_plan(dict(layout.schema) | {"fields": middle}, layout)
+        reader = dict(layout.schema) | {
+            "fields": [e if e["name"] in objects else e | {"type": _bare(e["type"])} for e in layout.schema["fields"]]
+        }
+        written = fastavro.parse_schema(_bare_fields(writer, objects))
+        wanted = fastavro.parse_schema(reader)
+        bare = fastavro.parse_schema(dict(layout.schema) | {"fields": [e | {"type": _bare(e["type"])} for e in ours]})
+    except (fastavro.schema.SchemaParseException, fastavro.schema.UnknownType, Unplanned) as fault:
+        raise Unresolvable(f"fastavro cannot read it either: {fault}") from fault
+    plan.fallback = reason
+
+    def transcode(raw: bytes) -> tuple[bytes, list[Any]]:
+        source, target = io.BytesIO(raw), io.BytesIO()
+        event: Any = fastavro.schemaless_reader(source, written, wanted)
+        if source.tell() != len(raw):
+            raise ValueError(f"expected the end of the record, found {len(raw) - source.tell()} more bytes")
+        fastavro.schemaless_writer(target, bare, event)
+        return target.getvalue(), [event[name] for name in objects]
+
+    return Transcoder(plan, objects, transcode)
+
+
+def _bare(kind: Any) -> Any:
+    """Return a type without the logical types in it, so that values pass unchanged."""
+    if isinstance(kind, list):
+        return [_bare(branch) for branch in kind]
+    if isinstance(kind, dict):
+        bare = {key: _bare(value) if key in ("type", "items", "values") else value for key, value in kind.items()}
+        if "fields" in kind:
+            bare["fields"] = [entry | {"type": _bare(entry["type"])} for entry in kind["fields"]]
+        return {key: value for key, value in bare.items() if key not in ("logicalType", "precision", "scale")}
+    return kind
+
+
+def _bare_fields(writer: Mapping[str, Any], objects: tuple[str, ...]) -> dict[str, Any]:
+    fields = [e if e["name"] in objects else e | {"type": _bare(e["type"])} for e in writer["fields"]]
+    return dict(writer) | {"fields": fields}
+
+
+def _logical(kind: Any) -> dict[str, Any]:
+    """Return what the (only) logical type inside a type says, {} if there is none."""
+    for branch in kind if isinstance(kind, list) else [kind]:
+        if isinstance(branch, dict) and "logicalType" in branch:
+            return {key: branch[key] for key in ("logicalType", "precision", "scale") if key in branch}
+    return {}
+
+
+def _with(kind: Any, logical: dict[str, Any]) -> Any:
+    if not logical:
+        return kind
+    if isinstance(kind, list):
+        return [branch if branch == "null" else _with(branch, logical) for branch in kind]
+    return (kind if isinstance(kind, dict) else {"type": kind}) | logical
+
+
+def _refuse_endless(kind: Any, inside: tuple[str, ...]) -> None:
+    """Refuse what a few bytes could make endless: records inside themselves, and lists of items that take no bytes."""
+    if isinstance(kind, list):
+        for branch in kind:
+            _refuse_endless(branch, inside)
+    elif isinstance(kind, str):
+        if kind in inside or kind.rsplit(".", 1)[-1] in inside:
+            raise Unresolvable(f"record {kind} lies inside itself")
+    elif kind.get("type") in ("array", "map"):
+        items = kind.get("items", kind.get("values"))
+        plain = items if isinstance(items, str | list) else items.get("type")
+        if plain == "null" or plain == ["null"] or (plain == "record" and not items["fields"]) or (plain == "fixed" and not items["size"]):
+            raise Unresolvable(f"an {kind['type']} of items that take no bytes")
+        _refuse_endless(items, inside)
+    elif kind.get("type") in ("record", "error"):
+        for entry in kind["fields"]:
+            _refuse_endless(entry["type"], (*inside, kind["name"].rsplit(".", 1)[-1]))
+    elif isinstance(kind.get("type"), dict | list):
+        _refuse_endless(kind["type"], inside)

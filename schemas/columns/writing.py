@@ -1,0 +1,164 @@
+"""How is one column put behind what is already written of each record? One kernel per kind of value, a call per field.
+
+Each takes out: the buffer, at: where each record's next byte goes (moved on), valid: which rows have a value, and union: whether a
+branch is written first (0 for null, 1 for a value). It returns the first row whose value cannot be sent, -1 if there is none.
+"""
+
+import numpy as np
+
+from schemas.columns.arrays import Bools, Bytes, Floats, Int32s, Int64s
+from schemas.columns.compiled import BIT, F64, I32, I64, U8, inner, kernel, reads, writes
+
+
+@inner
+def _zigzag(out: Bytes, pos: int, value: int) -> int:
+    left = np.uint64((value << 1) ^ (value >> 63))
+    while left >= np.uint64(128):
+        out[pos] = np.uint8(left & np.uint64(127)) | np.uint8(128)
+        left >>= np.uint64(7)
+        pos += 1
+    out[pos] = np.uint8(left)
+    return pos + 1
+
+
+@inner
+def _bits(value):  # type: ignore[no-untyped-def]  # numba's own scalars
+    return np.float64(value).view(np.uint64)
+
+
+@inner
+def _double(out: Bytes, pos: int, value: float) -> int:
+    bits = _bits(value)
+    for k in range(8):
+        out[pos + k] = np.uint8((bits >> np.uint64(8 * k)) & np.uint64(255))
+    return pos + 8
+
+
+_HEAD = (writes(U8), writes(I64), reads(BIT), BIT)
+
+
+@kernel(I64, *_HEAD, reads(I64), I64, I64)
+def put_longs(out: Bytes, at: Int64s, valid: Bools, union: bool, values: Int64s, low: int, high: int) -> int:
+    """Write whole numbers from low to high: at most 10 bytes each."""
+    for i in range(values.shape[0]):
+        pos = at[i]
+        if union:
+            out[pos] = np.uint8(2) if valid[i] else np.uint8(0)
+            pos += 1
+        if valid[i]:
+            if values[i] < low or values[i] > high:
+                return i
+            pos = _zigzag(out, pos, values[i])
+        at[i] = pos
+    return -1
+
+
+@kernel(I64, *_HEAD, reads(F64), F64, F64)
+def put_doubles(out: Bytes, at: Int64s, valid: Bools, union: bool, values: Floats, least: float, most: float) -> int:
+    """Write numbers from least to most, never nan: 8 bytes each."""
+    for i in range(values.shape[0]):
+        pos = at[i]
+        if union:
+            out[pos] = np.uint8(2) if valid[i] else np.uint8(0)
+            pos += 1
+        if valid[i]:
+            if not least <= values[i] <= most:
+                return i
+            pos = _double(out, pos, values[i])
+        at[i] = pos
+    return -1
+
+
+@kernel(I64, *_HEAD, reads(U8), I64, BIT)
+def put_octets(out: Bytes, at: Int64s, valid: Bools, union: bool, values: Bytes, high: int, coded: bool) -> int:
+    """Write booleans (a byte) or, if coded, codes of symbols (a number): at most 2 bytes each."""
+    for i in range(values.shape[0]):
+        pos = at[i]
+        if union:
+            out[pos] = np.uint8(2) if valid[i] else np.uint8(0)
+            pos += 1
+        if valid[i]:
+            if values[i] > high:
+                return i
+            if coded:
+                pos = _zigzag(out, pos, np.int64(values[i]))
+            else:
+                out[pos] = values[i]
+                pos += 1
+        at[i] = pos
+    return -1
+
+
+@kernel(I64, *_HEAD, reads(U8), reads(I64), reads(I32), I64, I64)
+def put_texts(
+    out: Bytes, at: Int64s, valid: Bools, union: bool, data: Bytes, start: Int64s, length: Int32s, low: int, high: int
+) -> int:
+    """Write texts of low to high bytes, with their length: at most 5 bytes more each."""
+    for i in range(start.shape[0]):
+        pos = at[i]
+        if union:
+            out[pos] = np.uint8(2) if valid[i] else np.uint8(0)
+            pos += 1
+        if valid[i]:
+            size = np.int64(length[i])
+            if size < low or size > high:
+                return i
+            pos = _zigzag(out, pos, size)
+            first = start[i]
+            for k in range(size):
+                out[pos + k] = data[first + k]
+            pos += size
+        at[i] = pos
+    return -1
+
+
+@kernel(I64, *_HEAD, reads(I64), I64, I64)
+def put_decimals(out: Bytes, at: Int64s, valid: Bools, union: bool, values: Int64s, low: int, high: int) -> int:
+    """Write unscaled digits as the shortest big-endian two's complement, with its length: at most 9 bytes each."""
+    for i in range(values.shape[0]):
+        pos = at[i]
+        if union:
+            out[pos] = np.uint8(2) if valid[i] else np.uint8(0)
+            pos += 1
+        if valid[i]:
+            value = values[i]
+            if value < low or value > high:
+                return i
+            size = 1
+            while size < 8 and (value >> (8 * size - 1)) != (value >> 63):
+                size += 1
+            pos = _zigzag(out, pos, size)
+            for k in range(size):
+                out[pos + k] = np.uint8((value >> (8 * (size - 1 - k))) & 255)
+            pos += size
+        at[i] = pos
+    return -1
+
+
+@kernel(I64, *_HEAD, reads(F64), reads(I64), BIT, reads(I64), reads(I32), I64, I64, F64, F64)
+def put_lists(
+    out: Bytes, at: Int64s, valid: Bools, union: bool, values: Floats, longs: Int64s, whole: bool, start: Int64s, count: Int32s,
+    low: int, high: int, least: float, most: float,
+) -> int:  # fmt: skip
+    """Write lists of low to high numbers (longs if whole) as one block: at most 10 bytes a number and 7 more."""
+    for i in range(start.shape[0]):
+        pos = at[i]
+        if union:
+            out[pos] = np.uint8(2) if valid[i] else np.uint8(0)
+            pos += 1
+        if valid[i]:
+            if count[i] < low or count[i] > high:
+                return i
+            if count[i] > 0:
+                pos = _zigzag(out, pos, np.int64(count[i]))
+            for k in range(start[i], start[i] + count[i]):
+                if whole:
+                    pos = _zigzag(out, pos, longs[k])
+                elif least <= values[k] <= most:
+                    pos = _double(out, pos, values[k])
+                else:
+                    return i
+            out[pos] = 0
+            pos += 1
+        at[i] = pos
+    return -1
