@@ -16,7 +16,6 @@ class Observer:
 
     def __init__(self, metrics: StreamMetrics) -> None:
         self._metrics = metrics
-        self._held: dict[tuple[str, str], dict[int, tuple[int, int]]] = {}
         self._models: dict[tuple[str, str], str] = {}
 
     def recovered(self, processor: Processor, start: Start, seconds: float) -> None:
@@ -32,10 +31,8 @@ class Observer:
     def _show_state(self, processor: Processor) -> None:
         agent = processor.agent.name
         for name, table in processor.state.tables.items():
-            held = self._held.setdefault((agent, name), {})
-            held[processor.partition] = (len(table), table.capacity_bytes)
-            self._metrics.state_rows.labels(agent, name).set(sum(rows for rows, _ in held.values()))
-            self._metrics.state_bytes.labels(agent, name).set(sum(size for _, size in held.values()))
+            self._metrics.state_rows.labels(agent, name, str(processor.partition)).set(len(table))
+            self._metrics.state_bytes.labels(agent, name, str(processor.partition)).set(table.capacity_bytes)
         for model, sha in processor.state.models.items():
             before = self._models.get((agent, model))
             if before != sha:
@@ -47,7 +44,12 @@ class Observer:
     def released(self, processor: Processor) -> None:
         """A partition went to somebody else."""
         for name in processor.state.tables:
-            self._held.get((processor.agent.name, name), {}).pop(processor.partition, None)
+            self._metrics.state_rows.remove(processor.agent.name, name, str(processor.partition))
+            self._metrics.state_bytes.remove(processor.agent.name, name, str(processor.partition))
+
+    def lag(self, agent: str, records: int) -> None:
+        """How far behind the log's end an agent is, over the partitions held here."""
+        self._metrics.lag.labels(agent).set(records)
 
     def waiting(self, partition: Partition, *, waits: bool) -> None:
         """The world is away, or back."""
@@ -64,6 +66,8 @@ class Observer:
                 getattr(self._metrics, stage).labels(agent).observe(effects.seconds[stage])
         for reason, count in effects.letters.items():
             self._metrics.dead_letters.labels(agent, reason).inc(count)
+        if effects.retried:
+            self._metrics.retried.labels(agent).inc(effects.retried)
         if effects.duplicates:
             self._metrics.duplicates.labels(agent).inc(effects.duplicates)
         for what, count in partition.processor.state.take_counts().items():

@@ -50,6 +50,7 @@ class Effects:
     sent: list[Sent] = field(default_factory=list)
     letters: dict[str, int] = field(default_factory=dict)
     duplicates: int = 0
+    retried: int = 0
     events: int = 0
     at: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     seconds: dict[str, float] = field(default_factory=dict)
@@ -130,6 +131,7 @@ class Processor:
             if batch.n == 1:
                 failed.append((start, "step_failed", f"{type(whole).__name__}: {whole}"[:500], None))
             else:
+                effects.retried += 1
                 for i in range(batch.n):
                     self._segment(batch.slice(i, i + 1), start + i, outputs, failed, effects)
         effects.seconds["step"] = effects.seconds.get("step", 0.0) + perf_counter() - began

@@ -35,6 +35,9 @@ class Owner(Protocol):
     def deliver(self, records: dict[Place, list[Message]]) -> None:
         """Queue records, by partition and in order."""
 
+    def lagging(self, records: dict[str, int]) -> None:
+        """How many records of each topic lie beyond what was read."""
+
     def failed(self, error: BaseException) -> None:
         """The thread died; nothing more will come."""
 
@@ -81,6 +84,7 @@ class Source:
                 self._read()
                 if time.monotonic() - committed_at > COMMIT_EVERY_S:
                     self._commit()
+                    self._owner.lagging(self._lags())
                     committed_at = time.monotonic()
             self._consumer.close()
         except BaseException as error:  # noqa: BLE001 - whatever ends this thread must end the process, loudly
@@ -118,6 +122,15 @@ class Source:
             reached, self._reached = self._reached, {}
         if reached:
             self._consumer.commit(offsets=[TopicPartition(t, p, o) for (t, p), o in reached.items()], asynchronous=True)
+
+    def _lags(self) -> dict[str, int]:
+        """Ask the client's own memory, not the broker: how far is each position from the end that the last fetch told?"""
+        lags = dict.fromkeys(self._topics, 0)
+        for place in self._consumer.position(self._consumer.assignment()):
+            _, end = self._consumer.get_watermark_offsets(place, cached=True)
+            if end >= 0 and place.offset >= 0:
+                lags[place.topic] += max(end - place.offset, 0)
+        return lags
 
     def _assigned(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         starts = self._owner.take_over([(p.topic, p.partition) for p in places])

@@ -156,6 +156,11 @@ class Engine(Service):  # type: ignore[misc]  # mode's Service is untyped
         """Queue the records and wake the agents."""
         self._loop.call_soon_threadsafe(self._deliver, records)
 
+    def lagging(self, records: dict[str, int]) -> None:
+        """Show how far behind each agent is."""
+        for topic, lag in records.items():
+            self._observer.lag(self._agents[topic].name, lag)
+
     def failed(self, error: BaseException) -> None:
         """Stop the process: nothing more will come."""
         self._loop.call_soon_threadsafe(self.failed_here, error)

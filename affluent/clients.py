@@ -1,0 +1,63 @@
+"""Which clients does the engine get? Those of the settings: the same for a worker, a replay and a test."""
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+
+from confluent_kafka import TopicPartition
+
+from infra import kafka
+from infra.registry import Registry
+from infra.settings import Settings
+from infra.store import BundleStore
+from models.bundle import BadBundle
+from schemas import catalogue
+from schemas.event import Event
+from streams.engine.topology import Topology
+from streams.engine.worker import Clients
+
+
+def schema_ids(registry: Registry) -> dict[type[Event], int]:
+    """Register every event and return the schema id of each class, under the topic it belongs to."""
+    subjects = catalogue.subjects()
+    ids = registry.register_all(subjects)
+    return {event: ids[name] for name, (topic, event) in subjects.items() if getattr(event, "topic", None) == topic}
+
+
+def bundles(settings: Settings, refused: Callable[[str, str], None] = lambda _sha, _why: None) -> Callable[[str], Any]:
+    """Return how to get a bundle by its hash: loaded once; None, with the reason told, if it may not be used."""
+    store = BundleStore.at(settings.store)
+
+    @lru_cache(maxsize=64)
+    def load(sha: str) -> Any:
+        try:
+            return store.load(sha)
+        except BadBundle as bad:
+            refused(sha, str(bad))
+            return None
+
+    return load
+
+
+def engine_clients(settings: Settings, refused: Callable[[str, str], None] = lambda _sha, _why: None) -> Clients:
+    """Return what a worker needs to reach the world; registers the schemas. Raises Fault or Unavailable."""
+    registry = Registry(settings.registry.url)
+    admin = kafka.admin(settings.kafka)
+
+    def trim(topic: str, partition: int, before: int) -> None:
+        admin.delete_records([TopicPartition(topic, partition, before)])
+
+    return Clients(
+        consumer=partial(kafka.consumer, settings.kafka),
+        producer=partial(kafka.producer, settings.kafka),
+        trim=trim,
+        schemas=registry,
+        schema_ids=schema_ids(registry),
+        bundles=bundles(settings, refused),
+    )
+
+
+def ensure(settings: Settings, *topologies: Topology) -> dict[str, int]:
+    """Create the catalogue's topics and the agents' state topics where they are missing; returns the partitions of each."""
+    states = [agent.state_topic for topology in topologies for agent in topology.agents.values()]
+    return kafka.ensure_topics(settings.kafka, [*catalogue.topics().values(), *states])
