@@ -1,0 +1,29 @@
+"""Are the generated files what the code renders today?"""
+
+from pathlib import Path
+
+import pytest
+
+from affluent import schemas as command
+from infra.errors import Fault
+from schemas import avro, catalogue
+
+
+def test_avro_files_are_fresh() -> None:
+    command.check()
+
+
+def test_a_stale_a_missing_and_a_left_over_file_are_each_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(avro, "AVRO", tmp_path)
+    command.render()
+    (tmp_path / "DelayPredicted.avsc").write_text("{}")
+    (tmp_path / "DeadLetter.avsc").unlink()
+    (tmp_path / "CakeBaked.avsc").write_text("{}")
+    with pytest.raises(Fault, match=r"CakeBaked.avsc, DeadLetter.avsc, DelayPredicted.avsc"):
+        command.check()
+    command.render()
+    command.check()
+
+
+def test_every_record_of_a_topic_has_its_file() -> None:
+    assert [event for _, event in catalogue.subjects().values() if not avro.path(event).exists()] == []
