@@ -5,13 +5,14 @@ from pathlib import Path
 from affluent.answers import as_json, as_table, said
 from infra.errors import Fault
 from schemas import avro, catalogue
-from schemas.event import Event, events, fields
+from schemas.event import Event, fields
+from schemas.rendering import every_event, render_all
 
 
 def render() -> None:
     """Write the `.avsc` file of every event class, and remove files whose class is gone."""
     avro.AVRO.mkdir(exist_ok=True)
-    wanted = _wanted()
+    wanted = render_all()
     for path, text in wanted.items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
@@ -23,7 +24,7 @@ def render() -> None:
 
 def check() -> None:
     """Raise Fault that names the files which are not what their classes render."""
-    wanted = _wanted()
+    wanted = render_all()
     stale = [path.name for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     stale += [path.name for path in _gone(wanted)]
     if stale:
@@ -37,7 +38,7 @@ def list_events(*, json: bool) -> None:
     subjects: dict[str, list[str]] = {}
     for subject, (_, event) in catalogue.subjects().items():
         subjects.setdefault(event.__name__, []).append(subject)
-    classes = _classes()
+    classes = {event.__name__: event for event in every_event()}
     if json:
         as_json({"events": [_told(event, subjects.get(name, [])) for name, event in classes.items()]})
         return
@@ -48,15 +49,6 @@ def list_events(*, json: bool) -> None:
             for name, event in classes.items()
         ),
     )
-
-
-def _classes() -> dict[str, type[Event]]:
-    inside = {event.__name__: event for _, event in catalogue.subjects().values()}
-    return events() | inside
-
-
-def _wanted() -> dict[Path, str]:
-    return {avro.path(event): avro.render(event) for event in _classes().values()}
 
 
 def _gone(wanted: dict[Path, str]) -> list[Path]:
