@@ -13,8 +13,8 @@ from infra.store import BundleStore
 from models.bundle import BadBundle
 from schemas import catalogue
 from schemas.event import Event
+from streams.engine.engine import Clients
 from streams.engine.topology import Topology
-from streams.engine.worker import Clients
 
 
 def schema_ids(registry: Registry) -> dict[type[Event], int]:

@@ -31,7 +31,8 @@ def stream(domain: str) -> int:
     import uvloop
 
     from affluent.clients import engine_clients, ensure
-    from streams.engine.worker import Engine, Options, app_for
+    from streams.engine.engine import Engine, Options
+    from streams.engine.worker import app_for
 
     topology = topology_of(domain)
     with wiring.process(f"stream-{domain}") as process:

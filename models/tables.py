@@ -145,7 +145,14 @@ def _reindex(keys: Hashes, live: NDArray[np.bool_], used: int, index: NDArray[np
 
 
 @compiled
-def _release(slots: Slots, keys: Hashes, live: NDArray[np.bool_], index: NDArray[np.int32], free: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+def _release(
+    slots: Slots,
+    keys: Hashes,
+    live: NDArray[np.bool_],
+    index: NDArray[np.int32],
+    free: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> None:
     for i in range(slots.shape[0]):
         slot = slots[i]
         if slot >= 0 and live[slot]:
@@ -205,7 +212,9 @@ class Table:
         if create:
             self._make_room(n)
         out, touched = np.empty(n, np.int64), np.empty(n, np.int64)
-        first = _find(hashes, create, self._keys, self._live, self._index, self._stamp, self._batch, self._free, self._counts, out, touched)
+        first = _find(
+            hashes, create, self._keys, self._live, self._index, self._stamp, self._batch, self._free, self._counts, out, touched
+        )
         if first:
             marks = touched[:first]
             fresh = marks < 0

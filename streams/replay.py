@@ -93,7 +93,11 @@ class Replay:
     def effects(self, partition: int, stop: int) -> Iterator[tuple[list[Sent], Mapping[str, int]]]:
         """Fold the partition from its first record to before `stop`; yield what each batch would send, with the causes' append times."""
         processor = Processor(
-            self.agent, partition, reader=Reader(self.agent.reads, self._schemas), schema_ids=self._schema_ids, bundles=self._bundles
+            self.agent,
+            partition,
+            reader=Reader(self.agent.reads, self._schemas),
+            schema_ids=self._schema_ids,
+            bundles=self._bundles,
         )
         reader = Reader(self.agent.reads, self._schemas)
         for found in messages(self._consumer, self.agent.reads.name, partition, 0, stop):
@@ -148,7 +152,9 @@ class Replay:
             else:
                 verdict.latency_ms.append(before.appended_at - appended.get(cause, before.appended_at))
 
-    def _difference(self, event: type[Event], event_id: str, key: bytes | None, published: bytes, recomputed: bytes) -> Difference:
+    def _difference(
+        self, event: type[Event], event_id: str, key: bytes | None, published: bytes, recomputed: bytes
+    ) -> Difference:
         pair = Records.of(event.topic.name, 0, [(0, 0, key, published), (1, 0, key, recomputed)])
         rows = [row.model_dump() for row in Reader(event.topic, self._schemas).read(pair).rows()]
         for name in event.model_fields:
@@ -163,7 +169,9 @@ class Replay:
         _, end = bounds(self._consumer, self.agent.reads.name, partition)
         beyond: set[str] = set()
         for found in messages(self._consumer, self.agent.reads.name, partition, stop, end):
-            beyond.update(Reader(self.agent.reads, self._schemas).read(records(self.agent.reads.name, partition, found)).event_ids.tolist())
+            beyond.update(
+                Reader(self.agent.reads, self._schemas).read(records(self.agent.reads.name, partition, found)).event_ids.tolist()
+            )
         for event_id, one in rest.items():
             if one.cause not in beyond:
                 verdict.differ(Difference(topic, event_id, None, "published, but not recomputed", None))
@@ -176,4 +184,3 @@ def _first(name: str, published: Any, recomputed: Any) -> tuple[str, Any, Any]:
             if a != b:
                 return f"{name}[{i}]", a, b
     return name, published, recomputed
-

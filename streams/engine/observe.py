@@ -6,7 +6,6 @@ from infra.metrics import StreamMetrics
 from schemas.columns import Records
 from streams.engine.epochs import Partition
 from streams.engine.processor import Effects, Processor
-from streams.engine.recovery import Start
 
 _STAGES = ("decode", "features", "score", "settle", "encode", "produce")
 
@@ -18,7 +17,7 @@ class Observer:
         self._metrics = metrics
         self._models: dict[tuple[str, str], str] = {}
 
-    def recovered(self, processor: Processor, start: Start, seconds: float) -> None:
+    def recovered(self, processor: Processor, seconds: float) -> None:
         """A partition came back."""
         self._metrics.recovery.labels(processor.agent.name).observe(seconds)
         self._show_state(processor)

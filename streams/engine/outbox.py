@@ -90,7 +90,7 @@ class Outbox:
         receipt.seal()
         return receipt
 
-    def _produce(self, topic: str, value: bytes, key: bytes | None, **more: Any) -> None:
+    def _produce(self, topic: str, value: bytes | None, key: bytes | None, **more: Any) -> None:
         while True:
             try:
                 return self._producer.produce(topic, value, key, **more)

@@ -115,13 +115,14 @@ class Processor:
 
     def _obey_model(self, batch: Batch, position: int) -> None:
         control = next(iter(batch.slice(position, position + 1).rows()))
-        assert isinstance(control, Control)
-        if control.number > self.state.numbers.get(control.series, -1):
-            self.state.numbers[control.series] = control.number
+        if isinstance(control, Control) and control.number > self.state.numbers.get(control.series, -1):
             if control.kind == "model":
                 self.state.swap(control.name, control.value)
+            self.state.numbers[control.series] = control.number
 
-    def _segment(self, batch: Batch, start: int, outputs: list[tuple[Batch, Output]], failed: list[Any], effects: Effects) -> None:
+    def _segment(
+        self, batch: Batch, start: int, outputs: list[tuple[Batch, Output]], failed: list[Any], effects: Effects
+    ) -> None:
         began = perf_counter()
         try:
             outputs += self._run(batch, effects)
@@ -166,7 +167,6 @@ class Processor:
         if Control in batch.holds and len(batch[Control]):
             controls = batch[Control]
             names, numbers = controls["series"], np.asarray(controls["number"])
-            assert isinstance(names, Strings)
             for position, series, number in zip(batch.order(Control).tolist(), names.tolist(), numbers.tolist(), strict=True):
                 if number > self.state.numbers.get(series, -1):
                     self.state.numbers[series] = number
@@ -183,7 +183,6 @@ class Processor:
         key = output.event.topic.key
         same = key == self.agent.reads.key
         keys = columns[key]
-        assert isinstance(keys, Strings)
         return Sent(output.event, self.partition if same else None, ids, causes, keys, encode(columns, self._ids[output.event]))
 
     def _letters(self, records: Records, failed: list[Any], effects: Effects) -> Sent:
@@ -211,5 +210,4 @@ class Processor:
             )
         columns = Columns.of(letters)
         ids, causes, keys = (columns[name] for name in ("event_id", "cause", "origin_topic"))
-        assert isinstance(ids, Strings) and isinstance(causes, Strings) and isinstance(keys, Strings)
         return Sent(DeadLetter, None, ids, causes, keys, encode(columns, self._ids[DeadLetter]))

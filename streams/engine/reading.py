@@ -31,7 +31,7 @@ def messages(consumer: Consumer, topic: str, partition: int, start: int, stop: i
             for message in found:
                 if (error := message.error()) is not None:
                     raise KafkaException(error)
-            inside = [message for message in found if message.offset() < stop]
+            inside = [message for message in found if (message.offset() or 0) < stop]
             if inside:
                 yield inside
     finally:
@@ -40,4 +40,4 @@ def messages(consumer: Consumer, topic: str, partition: int, start: int, stop: i
 
 def records(topic: str, partition: int, found: list[Message]) -> Records:
     """Return messages of one partition as columns."""
-    return Records.of(topic, partition, [(m.offset(), m.timestamp()[1], m.key(), m.value()) for m in found])
+    return Records.of(topic, partition, [(m.offset() or 0, m.timestamp()[1], m.key(), m.value()) for m in found])

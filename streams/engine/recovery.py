@@ -41,9 +41,13 @@ def recover(consumer: Consumer, processor: Processor, committed: int) -> Start:
     where = f"{agent.reads.name}[{number}]"
     if reached >= 0:
         if reached < first:
-            raise Fault(f"{where}: {agent.name} has come to offset {reached}, but retention removed all before {first}: records are lost")
+            raise Fault(
+                f"{where}: {agent.name} has come to offset {reached}, but retention removed all before {first}: records are lost"
+            )
         if reached > end:
-            raise Fault(f"{where}: {agent.name} has come to offset {reached}, but the topic ends at {end}: it was made anew; delete the state topics")
+            raise Fault(
+                f"{where}: {agent.name} has come to offset {reached}, but the topic ends at {end}: was it made anew? Delete its state topics too"
+            )
         return Start(reached, records=records)
     if first > 0:
         raise Fault(f"{where}: {agent.name} has no state, and the topic begins at offset {first}, not 0: state cannot be rebuilt")
@@ -55,6 +59,6 @@ def read_all(consumer: Consumer, topic: str, partition: int, feed: Callable[[byt
     count = 0
     for found in messages(consumer, topic, partition, *bounds(consumer, topic, partition)):
         for message in found:
-            feed(message.value() or b"", message.offset())
+            feed(message.value() or b"", message.offset() or 0)
         count += len(found)
     return count

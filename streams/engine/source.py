@@ -7,7 +7,6 @@ the group's committed offsets are for lag displays. Records under way are bounde
 import logging
 import threading
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -45,7 +44,9 @@ class Owner(Protocol):
 class Source:
     """The consumer's thread. max_in_flight: records read and not yet committed, over all partitions."""
 
-    def __init__(self, consumer: Consumer, topics: list[str], owner: Owner, *, max_batch: int = 4000, max_in_flight: int = 65_536) -> None:
+    def __init__(
+        self, consumer: Consumer, topics: list[str], owner: Owner, *, max_batch: int = 4000, max_in_flight: int = 65_536
+    ) -> None:
         self._consumer, self._topics, self._owner = consumer, topics, owner
         self._max_batch, self._max_in_flight = max_batch, max_in_flight
         self._stop, self._room = threading.Event(), threading.Event()
@@ -104,7 +105,7 @@ class Source:
             if (error := message.error()) is not None:
                 self._judge(error)
                 continue
-            groups.setdefault((message.topic(), message.partition()), []).append(message)
+            groups.setdefault((message.topic() or "", message.partition() or 0), []).append(message)
             count += 1
         with self._lock:
             self._in_flight += count

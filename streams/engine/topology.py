@@ -79,7 +79,9 @@ class Topology:
     name: str
     agents: dict[str, Agent] = field(default_factory=dict)
 
-    def agent(self, *, reads: Topic, writes: tuple[type[Event], ...], state: tuple[TableSpec, ...] = (), **more: Any) -> Callable[[Step], Step]:
+    def agent(
+        self, *, reads: Topic, writes: tuple[type[Event], ...], state: tuple[TableSpec, ...] = (), **more: Any
+    ) -> Callable[[Step], Step]:
         """Declare the decorated step as an agent. Raises ValueError if its name or topic is taken: an agent reads exactly one topic."""
 
         def declare(step: Step) -> Step:

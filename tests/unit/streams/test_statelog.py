@@ -30,7 +30,9 @@ class Writer:
             table.drop(table.slots(hashes(drops), create=False))
         table.keep()
         start, self.reached = self.reached, self.reached + len(numbers)
-        epoch = Epoch(start, self.reached, (("visits", table.take_changes()),), (), 0, {"m": f"v{self.reached}"}, {"s": self.reached})
+        epoch = Epoch(
+            start, self.reached, (("visits", table.take_changes()),), (), 0, {"m": f"v{self.reached}"}, {"s": self.reached}
+        )
         self.epochs += 1
         return statelog.write(epoch, writer=self.name, number=self.epochs, limit=limit)
 
@@ -66,7 +68,7 @@ def test_an_epoch_in_parts_counts_only_when_all_have_come() -> None:
     assert len(parts) > 3
 
     assert recovered(log + parts[:-1])[1] == 1
-    assert recovered(log + parts) [1] == 101
+    assert recovered(log + parts)[1] == 101
 
 
 def test_what_a_stopped_worker_writes_late_changes_nothing() -> None:
@@ -91,7 +93,9 @@ def test_a_gap_is_refused() -> None:
         recovered(log + writer.epoch([3]))
 
 
-@pytest.mark.parametrize("damage", [lambda raw: raw[:-1], lambda raw: raw[:40] + bytes([raw[40] ^ 1]) + raw[41:], lambda raw: b""])
+@pytest.mark.parametrize(
+    "damage", [lambda raw: raw[:-1], lambda raw: raw[:40] + bytes([raw[40] ^ 1]) + raw[41:], lambda raw: b""]
+)
 def test_a_damaged_record_is_refused_by_its_offset(damage) -> None:
     log = Writer("a").epoch([1])
 

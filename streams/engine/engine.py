@@ -1,0 +1,292 @@
+"""What keeps the partitions of a worker going? It takes them over, queues their records, folds them, and sees epochs through.
+
+Three threads meet here: the source's (assignment, records), the outbox's (delivery reports) and the event loop, where all folding
+and all bookkeeping happens; the others only hand work to the loop and wait.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import faust
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from mode import Service
+
+from infra.errors import Fault, Unavailable
+from infra.metrics import StreamMetrics
+from schemas.columns import Reader, Records
+from schemas.event import Event
+from streams.engine.epochs import Partition, next_offset
+from streams.engine.observe import Observer
+from streams.engine.outbox import Outbox
+from streams.engine.processor import Processor
+from streams.engine.reading import records as records_of
+from streams.engine.recovery import recover
+from streams.engine.source import Place, Source
+from streams.engine.topology import Agent, Topology
+
+LOG = logging.getLogger(__name__)
+FINISH_S = 5.0
+RETRY_S = 1.0
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a worker behaves; the defaults suit one core."""
+
+    max_batch: int = 4000
+    max_in_flight: int = 65_536
+    min_epoch_s: float = 0.03
+    letters_in_a_row: int = 1000
+
+
+@dataclass(frozen=True)
+class Clients:
+    """How the engine reaches the world. Consumers and producers are made anew by each call."""
+
+    consumer: Callable[..., Consumer]
+    producer: Callable[..., Producer]
+    trim: Callable[[str, int, int], None]
+    schemas: Callable[[int], Mapping[str, Any] | None]
+    schema_ids: Mapping[type[Event], int]
+    bundles: Callable[[str], Any]
+
+
+class Engine(Service):
+    """Feeds the agents of one topology and sees their effects through."""
+
+    def __init__(self, topology: Topology, clients: Clients, metrics: StreamMetrics, options: Options = Options()) -> None:
+        super().__init__()
+        self.topology, self.clients, self.options = topology, clients, options
+        self.failure: BaseException | None = None
+        self.on_failure: Callable[[], None] = lambda: None
+        self._observer = Observer(metrics)
+        self._agents = {agent.reads.name: agent for agent in topology.agents.values()}
+        self._partitions: dict[Place, Partition] = {}
+        self._keepers: dict[Place, asyncio.Task[None]] = {}
+        self._locks: dict[Place, asyncio.Lock] = {}
+        self._bad_run: dict[Place, int] = {}
+        self.channels: dict[str, faust.ChannelT[Any]] = {}
+        self._writer = uuid4().hex[:12]
+
+    async def on_start(self) -> None:
+        """Join the group."""
+        self._home = asyncio.get_running_loop()
+        self._outbox = Outbox(self.clients.producer(), loop=self._home, on_death=self.failed_here)
+        self._state_outbox = Outbox(
+            self.clients.producer(**{"linger.ms": 0, "compression.type": "lz4"}), loop=self._home, on_death=self.failed_here
+        )
+        consumer = self.clients.consumer(group=self.topology.name, **{"group.protocol": "consumer"})
+        self._source = Source(
+            consumer, list(self._agents), self, max_batch=self.options.max_batch, max_in_flight=self.options.max_in_flight
+        )
+        self._group = consumer
+        self._source.start()
+
+    async def on_stop(self) -> None:
+        """Finish what was begun, commit, leave the group."""
+        self._source.stop()
+        ended = await asyncio.get_running_loop().run_in_executor(None, self._source.join, 3 * FINISH_S)
+        if not ended:
+            LOG.warning("the consumer did not leave its group in time; its unfinished work will be done again")
+        self._outbox.close()
+        self._state_outbox.close()
+
+    # What the source calls, in its own thread.
+
+    def take_over(self, places: list[Place]) -> dict[Place, int]:
+        """Recover the partitions, waiting for as long as the world is away."""
+        while True:
+            try:
+                return self._recovered(places)
+            except Unavailable as away:
+                LOG.warning("%s; trying again", away)
+                time.sleep(RETRY_S)
+
+    def _recovered(self, places: list[Place]) -> dict[Place, int]:
+        reading = self.clients.consumer(group=f"{self.topology.name}.recovery")
+        try:
+            ready, starts = [], {}
+            committed = self._group.committed([TopicPartition(*place) for place in places], timeout=15)
+            for place, mark in zip(places, committed, strict=True):
+                began = time.monotonic()
+                processor = self._processor(self._agents[place[0]], place[1])
+                start = recover(reading, processor, mark.offset)
+                for sha in processor.state.models.values():
+                    self.clients.bundles(sha)
+                self._observer.recovered(processor, time.monotonic() - began)
+                ready.append(
+                    Partition(
+                        *place, processor, self._outbox, self._state_outbox, self._writer, start.offset, self._committed, self.clients.trim,
+                        mute_below=start.mute_below,
+                    )
+                )  # fmt: skip
+                starts[place] = start.offset
+        finally:
+            reading.close()
+        self._call(self._open(ready))
+        return starts
+
+    def _processor(self, agent: Agent, partition: int) -> Processor:
+        reader = Reader(agent.reads, self.clients.schemas)
+        return Processor(agent, partition, reader=reader, schema_ids=self.clients.schema_ids, bundles=self.clients.bundles)
+
+    def give_back(self, places: list[Place]) -> dict[Place, int]:
+        """Drop what is queued, finish what is begun, within FINISH_S."""
+        return self._call(self._release(places, finish=True))
+
+    def let_go(self, places: list[Place]) -> None:
+        """Drop everything."""
+        self._call(self._release(places, finish=False))
+
+    def deliver(self, records: dict[Place, list[Message]]) -> None:
+        """Queue the records and wake the agents."""
+        self._home.call_soon_threadsafe(self._deliver, records)
+
+    def lagging(self, records: dict[str, int]) -> None:
+        """Show how far behind each agent is."""
+        for topic, lag in records.items():
+            self._observer.lag(self._agents[topic].name, lag)
+
+    def failed(self, error: BaseException) -> None:
+        """Stop the process: nothing more will come."""
+        self._home.call_soon_threadsafe(self.failed_here, error)
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._home).result()
+
+    # What runs in the event loop.
+
+    def failed_here(self, error: BaseException) -> None:
+        """Remember the first failure and stop the worker, loudly."""
+        if self.failure is None:
+            self.failure = error
+            if not isinstance(error, (Fault, Unavailable)):
+                LOG.error("the worker stops on an error of ours", exc_info=error)
+            self.on_failure()
+
+    async def _open(self, partitions: Iterable[Partition]) -> None:
+        for partition in partitions:
+            place = (partition.topic, partition.number)
+            self._partitions[place], self._locks[place] = partition, asyncio.Lock()
+            self._keepers[place] = asyncio.create_task(self._keep_epochs(place, partition))
+
+    async def _keep_epochs(self, place: Place, partition: Partition) -> None:
+        try:
+            while not partition.closed:
+                await partition.dirty.wait()
+                await asyncio.sleep(self.options.min_epoch_s)
+                async with self._locks[place]:
+                    if not partition.closed:
+                        await self._close_epoch(partition)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a lost epoch must not go unseen
+            self.failed_here(error)
+
+    async def _close_epoch(self, partition: Partition) -> None:
+        began = time.monotonic()
+        await partition.close_epoch(self._confirmed)
+        self._observer.epoch(partition, time.monotonic() - began)
+
+    async def _confirmed(self, done: Awaitable[None], what: str) -> None:
+        """Wait for Kafka's word for as long as it takes, and say every few seconds that we wait."""
+        while True:
+            try:
+                return await asyncio.wait_for(asyncio.shield(done), FINISH_S)
+            except TimeoutError:
+                LOG.warning("Kafka has not confirmed our %s for %g s; waiting", what, FINISH_S)
+
+    def _committed(self, topic: str, partition: int, count: int) -> None:
+        place = (topic, partition)
+        held = self._partitions.get(place)
+        self._source.done(place, -1 if held is None else held.reached, count)
+
+    async def _release(self, places: list[Place], *, finish: bool) -> dict[Place, int]:
+        held = {place: self._partitions[place] for place in places if place in self._partitions}
+        for place, partition in held.items():
+            waiting = len(partition.pending)
+            partition.pending.clear()
+            self._source.done(place, -1, waiting)
+        if finish:
+            await asyncio.wait(
+                [asyncio.create_task(self._finish(place)) for place in held] or [asyncio.sleep(0)], timeout=FINISH_S
+            )  # type: ignore[type-var]
+        for place, partition in held.items():
+            partition.closed = True
+            self._keepers.pop(place).cancel()
+            self._source.done(place, -1, partition.folded_records - partition.logged_records)
+            self._observer.released(partition.processor)
+            del self._partitions[place], self._locks[place]
+        return {place: partition.reached for place, partition in held.items()}
+
+    async def _finish(self, place: Place) -> None:
+        async with self._locks[place]:
+            await self._close_epoch(self._partitions[place])
+
+    def _deliver(self, records: dict[Place, list[Message]]) -> None:
+        for place, messages in records.items():
+            partition = self._partitions.get(place)
+            if partition is None:
+                self._source.done(place, -1, len(messages))
+                continue
+            partition.pending.extend(messages)
+            self._wake(partition)
+
+    def _wake(self, partition: Partition) -> None:
+        if not partition.queued:
+            partition.queued = True
+            self._home.create_task(self.channels[partition.topic].send(value=partition))
+
+    async def work(self, partition: Partition) -> None:
+        """Fold all that waits in a partition, up to one batch."""
+        partition.queued = False
+        messages = partition.pending[: self.options.max_batch]
+        partition.pending = partition.pending[self.options.max_batch :]
+        if not messages or partition.closed:
+            return
+        try:
+            await self._fold(partition, records_of(partition.topic, partition.number, messages))
+        except Exception as error:  # noqa: BLE001 - nothing of this batch is acknowledged; the process ends
+            self.failed_here(error)
+            return
+        if partition.pending:
+            self._wake(partition)
+        await asyncio.sleep(0)
+
+    async def _fold(self, partition: Partition, records: Records) -> None:
+        while not partition.closed:
+            try:
+                effects = partition.processor.process(records)
+            except Unavailable as away:
+                LOG.warning("%s; %s waits", away, partition.processor.agent.name)
+                self._observer.waiting(partition, waits=True)
+                await asyncio.sleep(RETRY_S)
+                continue
+            self._observer.waiting(partition, waits=False)
+            done = records if effects.done == len(records) else records.slice(0, effects.done)
+            began = time.perf_counter()
+            partition.fold(done, effects, next_offset(done))
+            effects.seconds["produce"] = time.perf_counter() - began
+            self._observer.batch(partition, done, effects, time.time())
+            self._check_fuse(partition, effects.events, sum(effects.letters.values()))
+            if effects.done == len(records):
+                return
+            records = records.slice(effects.done, len(records))
+        self._source.done((partition.topic, partition.number), -1, len(records))
+
+    def _check_fuse(self, partition: Partition, events: int, letters: int) -> None:
+        place = (partition.topic, partition.number)
+        run = 0 if events else self._bad_run.get(place, 0) + letters
+        self._bad_run[place] = run
+        if run >= self.options.letters_in_a_row:
+            raise Fault(
+                f"{partition.processor.agent.name}: {run} messages in a row of {partition.topic}[{partition.number}] became dead letters: "
+                "this looks like a release of ours or of an upstream app, not like bad messages; look at the letters, "
+                "then start again (AFFLUENT_STREAM__LETTERS_IN_A_ROW raises the limit)"
+            )
