@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.errors import Fault
-from infra.stack.places import no_place
+from infra.stack.places import need, no_place
 from infra.stack.server import Site
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ LOCK = Path(__file__).with_name("jars.lock.toml")
 THREADS = 8
 TRIES = 3
 CHUNK = 1 << 18
+MIRROR = "name a mirror in AFFLUENT_JAR_MIRROR"
+UNTRUSTED = "its server's certificate is not trusted; add your network's certificate authority to the system's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def fetch(site: Site, server: str, jars: Sequence[Jar]) -> list[Path]:
     if missing:
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            need(folder, 2 * sum(jar.size for jar, _ in missing), "AFFLUENT_CACHE_DIR")
         except OSError as error:
             raise no_place(error, folder, "AFFLUENT_CACHE_DIR") from error
         _fetch_all(site, server, missing)
@@ -129,16 +132,14 @@ def _download(session: "Session", address: str, jar: Jar, path: Path, told: Call
         try:
             return _download_once(session, address, jar, path, told)
         except requests.exceptions.SSLError as error:
-            raise Fault(f"cannot download {jar.file}: the certificate is not trusted; add your network's authority to the system's") from error
+            raise Fault(f"cannot download {jar.file}: {UNTRUSTED}") from error
         except requests.exceptions.HTTPError as error:
             code = error.response.status_code
             if code < 500 or not left:
-                raise Fault(f"cannot download {jar.file}: the server answered {code}; check the mirror (AFFLUENT_JAR_MIRROR) or try later") from error
+                raise Fault(f"cannot download {jar.file}: the answer was {code}; {MIRROR}, or try later") from error
         except requests.exceptions.RequestException as error:
             if not left:
-                raise Fault(
-                    f"cannot download {jar.file}: no connection; check the network or proxy, or name a mirror in AFFLUENT_JAR_MIRROR"
-                ) from error
+                raise Fault(f"cannot download {jar.file}: no connection; check the network or proxy, or {MIRROR}") from error
         except OSError as error:
             raise no_place(error, path.parent, "AFFLUENT_CACHE_DIR") from error
     return None
@@ -148,7 +149,7 @@ def _download_once(session: "Session", address: str, jar: Jar, path: Path, told:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     digest, size = hashlib.sha256(), 0
     try:
-        with session.get(address, stream=True, timeout=(10, 30)) as answer, part.open("wb") as file:
+        with session.get(address, stream=True, timeout=(5, 20)) as answer, part.open("wb") as file:
             answer.raise_for_status()
             for chunk in answer.iter_content(CHUNK):
                 file.write(chunk)

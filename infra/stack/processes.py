@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -45,6 +44,11 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 @cache
+def _has_proc() -> bool:
+    return Path("/proc/self/stat").exists()
+
+
+@cache
 def _boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
 
@@ -56,7 +60,7 @@ def born(pid: int) -> str | None:
     """
     if child := _children.get(pid):
         child.poll()
-    if sys.platform == "linux":
+    if _has_proc():
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
@@ -108,10 +112,13 @@ def spawn(command: Command, log: Path, record: Callable[[Identity], None]) -> Id
 
 
 def stop(processes: Mapping[str, Identity], signals: Mapping[str, int], patience_s: float = 15.0) -> list[str]:
-    """End processes, all at once: politely, then by force. Returns the names of those that had to be forced."""
+    """End processes, all at once: politely, then by force. Returns the names of those that had to be forced.
+
+    signals: the polite one by the first word of a process's name, where it is not SIGTERM.
+    """
     for name, process in processes.items():
         if process.alive:
-            _signal(process.pid, signals.get(name, signal.SIGTERM))
+            _signal(process.pid, signals.get(name.split()[0], signal.SIGTERM))
     late = wait(processes, patience_s)
     for name in late:
         _signal(processes[name].pid, signal.SIGKILL, group=True)
@@ -141,13 +148,17 @@ def _signal(pid: int, number: int, *, group: bool = False) -> None:
         pass
 
 
-def marked(name: str, value: str) -> list[Identity]:
-    """Return the processes, but for ourselves, whose environment has a variable with this value."""
-    found = []
+def having(**variables: str) -> dict[int, dict[str, str]]:
+    """Return the environments, by pid, of the processes of ours in which all these variables have these values.
+
+    Children of such a process are left out, they are its own business; so are we.
+    """
+    found, parents = {}, {}
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and process.environ().get(name) == value and (who := identity(process.pid)):
-                found.append(who)
+            environ = process.environ()
+            if variables.items() <= environ.items():
+                found[process.pid], parents[process.pid] = environ, process.ppid()
         except (psutil.Error, OSError):
             continue  # not ours, or gone
-    return found
+    return {pid: environ for pid, environ in found.items() if pid != os.getpid() and parents[pid] not in found}

@@ -1,8 +1,9 @@
-"""How is Prometheus had, where it can be had? On PATH, or as Debian's package unpacked without root; else the stack does without."""
+"""How is Prometheus had? From PATH, or as Debian's package unpacked without root; elsewhere the stack does without it."""
 
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from string import Template
 
@@ -11,7 +12,7 @@ from infra.stack.probes import answers_http
 from infra.stack.processes import Command
 from infra.stack.server import Absent, Server, Site
 
-TEMPLATE = Path(__file__).parents[1] / "deploy" / "prometheus.yml.template"
+TEMPLATE = Path(__file__).parents[1] / "deploy" / "prometheus.template.yml"
 PATIENCE_S = 40
 RETENTION = "15d"
 
@@ -57,11 +58,16 @@ def _unpack(site: Site, folder: Path) -> None:
 def _apt(site: Site, folder: Path, *arguments: str) -> bool:
     site.go_on()
     quick = ["-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10", "-o", "Acquire::https::Timeout=10"]
-    try:
-        done = subprocess.run(["apt-get", "-q", *quick, *arguments], cwd=folder, capture_output=True, check=False, timeout=PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+    until = time.monotonic() + PATIENCE_S
+    nothing = subprocess.DEVNULL
+    with subprocess.Popen(
+        ["apt-get", "-q", *quick, *arguments], cwd=folder, stdin=nothing, stdout=nothing, stderr=nothing
+    ) as apt:
+        while apt.poll() is None:
+            if site.stopping.wait(0.05) or time.monotonic() > until:
+                apt.kill()
+    site.go_on()
+    return apt.returncode == 0
 
 
 def _own_lists(folder: Path) -> list[str]:
@@ -81,7 +87,7 @@ def _prepare(site: Site) -> Command:
         "config.file": settings, "storage.tsdb.path": data, "storage.tsdb.retention.time": RETENTION, "web.listen-address": own,
     }  # fmt: skip
     argv = [str(_program(site)), *(f"--{name}={value}" for name, value in flags.items())]
-    return Command(argv, cwd=site.places.run, env=site.environment())
+    return Command(argv, cwd=site.places.run, env=site.environment("prometheus"))
 
 
 PROMETHEUS = Server(

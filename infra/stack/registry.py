@@ -67,7 +67,9 @@ def _prepare(site: Site) -> Command:
     }
     argv = [str(java()), *JVM, *(f"-D{name}={value}" for name, value in settings.items()), "-jar", str(program)]
     # The password goes by the environment: what is on the command line, everybody can read.
-    return Command(argv, cwd=program.parent, env=site.environment(APICURIO_DATASOURCE_PASSWORD=site.secrets["registry"]))
+    return Command(
+        argv, cwd=site.places.run, env=site.environment("registry", APICURIO_DATASOURCE_PASSWORD=site.secrets["registry"])
+    )
 
 
 REGISTRY = Server(

@@ -9,9 +9,8 @@ from infra.stack.places import Places
 from infra.stack.processes import Command, environment
 from infra.stack.progress import Progress
 
-
-MARK = "AFFLUENT_SERVER_OF"
-"""What names the stack in the environment of each of its servers."""
+STACK, SERVER = "AFFLUENT_STACK_OF", "AFFLUENT_SERVER"
+"""What names the stack and the server in the environment of each of its processes."""
 
 
 class Cancelled(Exception):
@@ -38,9 +37,9 @@ class Site:
         if self.stopping.is_set():
             raise Cancelled
 
-    def environment(self, **extra: str) -> dict[str, str]:
-        """Return the environment of a server; it names the stack, so a stray one can be found."""
-        return environment(self.places.directory, {MARK: str(self.places.directory), **extra})
+    def environment(self, server: str, **extra: str) -> dict[str, str]:
+        """Return the environment of a server; it names server and stack, so a stray one can be found."""
+        return environment(self.places.directory, {STACK: str(self.places.directory), SERVER: server, **extra})
 
 
 def nothing_to_get(site: Site) -> None:
@@ -65,3 +64,18 @@ class Server:
     uses: tuple[str, ...] = ()
     needed: bool = True
     stop_signal: int = signal.SIGTERM
+
+
+def reason(log: str) -> str:
+    """Return the line of a log that most likely says why its server ended.
+
+    >>> reason("INFO starting\\nERROR disk is full\\nINFO bye")
+    'ERROR disk is full'
+    """
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    if "no space left on device" in log.lower():
+        return "no space left on the disk: free some"
+    for sign in ("FATAL", "Fatal", "ERROR", "Caused by", "Exception", "error", "failed"):
+        if found := [line for line in lines if sign in line]:
+            return found[0][:300]
+    return lines[-1][:300] if lines else "it said nothing"

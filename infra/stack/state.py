@@ -8,7 +8,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -125,11 +125,8 @@ def running(directory: Path | None = None) -> StackState | None:
     if record.status != "running" or not record.processes():
         return None
     if dead := [name for name in record.dead() if name in NEEDED]:
-        raise Fault(f"{' and '.join(dead)} of the stack in {places.directory} died: run `affluent up`, which restarts what is missing")
+        raise Fault(
+            f"{' and '.join(dead)} of the stack in {places.directory} died: run `affluent up`, it restarts what is missing"
+        )
     raw = json.loads(places.state.read_text()).get("addresses")
     return None if raw is None else StackState(**raw, directory=places.directory)
-
-
-def moved(record: Record, server: str, ports: Mapping[str, int]) -> Record:
-    """Return the record with other ports for a server."""
-    return replace(record, ports={**record.ports, **ports})

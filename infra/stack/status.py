@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.stack import state
-from infra.stack.lifecycle import SERVERS
 from infra.stack.places import Places, default_cache, default_directory
+from infra.stack.servers import SERVERS
 from infra.stack.state import Status
 
 
@@ -43,6 +43,7 @@ def status(directory: Path | None = None) -> StackStatus:
         alive = process is not None and process.alive
         at = {name: record.ports[name] for name in server.ports if name in record.ports}
         pid = process.pid if process and alive else None
-        servers.append(ServerStatus(server.name, alive, server.needed, pid, at, places.log(server.name), record.notes.get(server.name)))
+        log, note = places.log(server.name), record.notes.get(server.name)
+        servers.append(ServerStatus(server.name, alive, server.needed, pid, at, log, note))
     whole = record.status == "running" and all(server.alive for server in servers if server.needed)
     return StackStatus(places.directory, record.status, whole, record.guardian.pid if record.guardian else None, tuple(servers))

@@ -7,20 +7,20 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from infra.errors import Fault
-from infra.stack import ports, processes, state
+from infra.stack import ports, processes
 from infra.stack.processes import Identity
-from infra.stack.server import Absent, Cancelled, Server, Site
+from infra.stack.server import Absent, Cancelled, Server, Site, reason
 from infra.stack.state import Record
 
 LOOK_S = 0.03
 TRIES = 3
-OPTIONAL_S = 20.0
+OPTIONAL_S = 15.0
 """How much longer than the needed servers one waits for those that are not."""
 TAKEN = ("address already in use", "already in use", "bindexception", "could not create any tcp/ip sockets")
 
 
 @dataclass(slots=True)
-class Start:
+class Launch:
     """One start of some servers. save: writes the record to the state file, as often as it changes."""
 
     site: Site
@@ -128,18 +128,3 @@ class Start:
 
 def _port_taken(log: str) -> bool:
     return any(sign in log.lower() for sign in TAKEN)
-
-
-def reason(log: str) -> str:
-    """Return the line of a log that most likely says why its server ended.
-
-    >>> reason("INFO starting\\nERROR disk is full\\nINFO bye")
-    'ERROR disk is full'
-    """
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    if "no space left on device" in log.lower():
-        return "no space left on the disk: free some"
-    for sign in ("FATAL", "Fatal", "ERROR", "Caused by", "Exception", "error", "failed"):
-        if found := [line for line in lines if sign in line]:
-            return found[0][:300]
-    return lines[-1][:300] if lines else "it said nothing"
