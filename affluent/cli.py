@@ -130,11 +130,13 @@ def relay(domain: Domain) -> None:
 def sink(
     domain: Domain,
     into: Annotated[Literal["all", "history", "latest"], Option(help="Postgres (history), Redis (latest), or both.")] = "all",
+    again: Annotated[bool, Option("--again", help="Read the topics from their beginning once more; changes nothing.")] = False,
+    drain: Annotated[bool, Option("--drain", help="End when everything in the topics is written.")] = False,
 ) -> None:
     """Write every event into Postgres and the latest predictions into Redis, until it is stopped."""
     from affluent.sink import sink as run
 
-    _end(run(domain=domain, into=into))
+    _end(run(domain=domain, into=into, again=again, drain=drain))
 
 
 @app.command(rich_help_panel=INSIDE)
