@@ -25,8 +25,21 @@ def topology_of(domain: str):  # type: ignore[no-untyped-def]  # Topology: impor
     return import_module(f"streams.{domain}").TOPOLOGY
 
 
-def stream(domain: str) -> int:
-    """Run one worker until SIGTERM or Ctrl-C; returns the exit code. Raises Fault."""
+def stream(domain: str, *, workers: int = 1) -> int:
+    """Run workers until SIGTERM or Ctrl-C; returns the exit code. Raises Fault.
+
+    More than one are processes of their own that share the partitions and are started again if they end.
+    """
+    topology_of(domain)
+    if workers > 1:
+        from affluent.children import Child, supervise
+
+        children = [Child(f"stream-{domain}-{i}", ["stream", domain]) for i in range(workers)]
+        return supervise(children, lambda text: LOG.warning(text))
+    return _worker(domain)
+
+
+def _worker(domain: str) -> int:
     import faust
     import uvloop
 
