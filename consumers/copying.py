@@ -17,7 +17,7 @@ from consumers.tables import is_copied
 from schemas.columns import Column, Columns, Nullable, Ragged, Strings
 from schemas.columns.arrays import Bools, Bytes, Int32s, Int64s
 from schemas.columns.compiled import BIT, I32, I64, U8, kernel, reads, writes
-from schemas.columns.layout import FieldLayout, Shape, layout
+from schemas.columns.layout import FieldLayout, Shape
 
 HEAD = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
 TAIL = struct.pack("!h", -1)
@@ -126,11 +126,11 @@ class Place:
     appended_at: Int64s
 
 
-def rows(columns: Columns, place: Place) -> Bytes:
+def rows(columns: Columns[Any], place: Place) -> Bytes:
     """Return the rows of one event class as COPY's bytes, in the order of the columns of its history table."""
     n = len(columns)
     always = np.ones(n, np.bool_)
-    cells = [_cells(field, columns[name]) for name, field in layout(columns.event).fields.items()]
+    cells = [_cells(field, columns[name]) for name, field in columns.layout.fields.items()]
     if is_copied(columns.event):
         cells.append(_Texts(Strings.repeated(place.topic, n), always))
     cells += [
@@ -150,13 +150,13 @@ def rows(columns: Columns, place: Place) -> Bytes:
     return out
 
 
-def unfit(columns: Columns) -> Bools:
+def unfit(columns: Columns[Any]) -> Bools:
     """Return which rows hold a text with a NUL character, which Postgres does not keep: bool[n]."""
     found = np.zeros(len(columns), np.bool_)
-    for name, field in layout(columns.event).fields.items():
+    for name, field in columns.layout.fields.items():
         column = columns[name]
         texts = column.values if isinstance(column, Nullable) else column
-        if field.shape is Shape.TEXT:
+        if isinstance(texts, Strings) and field.shape is Shape.TEXT:
             _find_nul(texts.data, texts.start, texts.length, found)
         elif field.shape is Shape.OBJECT:
             found |= np.fromiter((any("\0" in text for text in each or ()) for each in texts), np.bool_, len(columns))
@@ -225,7 +225,7 @@ def _put_lists(
                 out[at + k] = 255
             cursor[i] = at + 4
             continue
-        many = count[i]
+        many = np.int64(count[i])
         dims = 1 if many > 0 else 0
         size = 12 + 12 * many + 8 * dims
         head = (

@@ -127,7 +127,9 @@ class History:
         )
         return {(topic, partition): offset for topic, partition, offset in found}
 
-    def _load(self, cursor: Cursor[Any], event: type[Event], parts: Sequence[tuple[Batch, Columns]], letters: list[Kept]) -> int:
+    def _load(
+        self, cursor: Cursor[Any], event: type[Event], parts: Sequence[tuple[Batch, Columns[Any]]], letters: list[Kept]
+    ) -> int:
         """Load the rows of one class, from several partitions, and return how many are new."""
         loader = self._loaders.setdefault(event, Loader(event))
         buffers = []
@@ -189,8 +191,8 @@ def _days(batch: Batch) -> Iterator[tuple[str, int]]:
             yield name_of(event), int(day)
 
 
-def _by_event(stretches: Sequence[Stretch]) -> dict[type[Event], list[tuple[Batch, Columns]]]:
-    found: dict[type[Event], list[tuple[Batch, Columns]]] = {}
+def _by_event(stretches: Sequence[Stretch]) -> dict[type[Event], list[tuple[Batch, Columns[Any]]]]:
+    found: dict[type[Event], list[tuple[Batch, Columns[Any]]]] = {}
     for stretch in stretches:
         for event in stretch.batch.holds:
             if len(columns := stretch.batch[event]):

@@ -1,7 +1,7 @@
 """What did we last say about one key? A hash in Redis, with the time it was said of, gone after an hour.
 
-A write carries its place in the log; a script lets it through only if what is there came from an earlier one, so an old answer never
-wins, whoever writes it and however often. From another partition (the key moved) the later event time wins.
+A write carries its place in the log; a script lets it through only if what is there came from an earlier one, so an old answer
+never wins, whoever writes it and however often. From another partition (the key moved) the later event time wins.
 """
 
 import json

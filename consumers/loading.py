@@ -1,11 +1,16 @@
-"""How do rows come into a history table, each once? COPY into a temporary table, then INSERT ... ON CONFLICT DO NOTHING."""
+"""How do rows come into a history table, each once?
+
+By COPY into a temporary table and INSERT ... ON CONFLICT DO NOTHING. As long as nothing is told twice, which is nearly always, the
+temporary table is left out and COPY writes where the rows belong: half the work. The first repeat undoes that COPY and brings the
+temporary table back, until a batch without repeats.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg import Cursor
-from psycopg.sql import SQL, Composable, Identifier, Literal
+from psycopg import Cursor, errors
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 from sqlalchemy import Numeric
 from sqlalchemy.dialects import postgresql
 
@@ -19,30 +24,32 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy l
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What became of the rows of one class: how many are new, and the places (partition, offset) of those that differ from
-    a row with their id that was there before. All others were the same event told twice."""
+    """What became of the rows of one class.
+
+    new: how many were not there before. differing: places (partition, offset) of rows whose id another event had before; the
+    rest were the same event told twice.
+    """
 
     new: int
-    differing: tuple[tuple[int, int], ...]
+    differing: tuple[tuple[int, int], ...] = ()
 
 
 class Loader:
-    """The statements that load one event class."""
+    """The statements that load one event class, over one session at a time."""
 
     def __init__(self, event: type[Event]) -> None:
         table = HISTORY[event]
         self.table = table.name
         incoming, target = Identifier("pg_temp", f"incoming_{table.name}"), Identifier(table.name)
+        names = SQL(", ").join(Identifier(c.name) for c in table.columns)
         types = {c.name: "bigint" if isinstance(c.type, Numeric) else c.type.compile(_DIALECT) for c in table.columns}
         cells = SQL(", ").join(SQL("{} {}").format(Identifier(name), SQL(kind)) for name, kind in types.items())
         # It empties itself at the end of each transaction, also after an error.
         self._create = SQL("CREATE TEMPORARY TABLE IF NOT EXISTS {} ({}) ON COMMIT DELETE ROWS").format(incoming, cells)
-        self._copy = SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(incoming)
+        self._copy_apart = SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(incoming, names)
+        self._copy_straight = SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(target, names)
         self._insert = SQL("INSERT INTO {} ({}) SELECT {} FROM {} ON CONFLICT DO NOTHING").format(
-            target,
-            SQL(", ").join(Identifier(c.name) for c in table.columns),
-            SQL(", ").join(_read(c) for c in table.columns),
-            incoming,
+            target, names, SQL(", ").join(_read(c) for c in table.columns), incoming
         )
         keys = [c.name for c in table.primary_key]
         said = [c for c in table.columns if c.name not in (*keys, *PLACE)]
@@ -57,17 +64,24 @@ class Loader:
             ours=SQL(", ").join(_read(c, "i") for c in said),
             theirs=SQL(", ").join(Identifier("t", c.name) for c in said),
         )
+        self._decimals = any(isinstance(c.type, Numeric) for c in table.columns)
+        self._straight = False  # after a start there may be repeats
 
     def load(self, cursor: Cursor[Any], buffers: Sequence[Bytes], count: int) -> Loaded:
         """Load rows made by `copying.rows`. count: how many. cursor: inside the transaction of the write."""
+        if self._straight:
+            try:
+                with cursor.connection.transaction():  # a savepoint
+                    _copy(cursor, self._copy_straight, buffers)
+            except errors.UniqueViolation:
+                self._straight = False
+            else:
+                return Loaded(count)
         cursor.execute(self._create)
-        with cursor.copy(self._copy) as copy:
-            copy.write(HEAD)
-            for buffer in buffers:
-                copy.write(memoryview(buffer))
-            copy.write(TAIL)
+        _copy(cursor, self._copy_apart, buffers)
         cursor.execute(self._insert)
         new = cursor.rowcount
+        self._straight = new == count and not self._decimals
         return Loaded(new, self._compare(cursor) if new < count else ())
 
     def _compare(self, cursor: Cursor[Any]) -> tuple[tuple[int, int], ...]:
@@ -76,6 +90,14 @@ class Loader:
         cursor.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
         bounds = cursor.execute(self._bounds).fetchone()
         return tuple((int(p), int(o)) for p, o in cursor.execute(self._differing, bounds))
+
+
+def _copy(cursor: Cursor[Any], statement: Composed, buffers: Sequence[Bytes]) -> None:
+    with cursor.copy(statement) as copy:
+        copy.write(HEAD)
+        for buffer in buffers:
+            copy.write(buffer.data)
+        copy.write(TAIL)
 
 
 def _read(column: Any, table: str | None = None) -> Composable:

@@ -1,7 +1,8 @@
 """How does a log come to rest? One loop: read a batch, write it, then commit.
 
-While a store is away the loop stands still with the batch in its hands and reads nothing, so memory is bounded; if that takes longer
-than Kafka lets a member of a group be silent, the partitions are given away and come back, and the store knows where to go on.
+While a store is away the loop stands still with the batch in its hands and reads nothing, so memory is bounded; if that takes
+longer than Kafka lets a member of a group be silent, the partitions are given away and come back, and the store knows where to go
+on.
 A batch is what lies ready: one record when it is quiet, thousands under load, where writes are at least PACE_S apart.
 """
 
@@ -38,6 +39,9 @@ PACE_S = 0.02
 IDLE_S = 0.2
 TELL_S = 1.0
 """How often positions are committed and the lag is shown."""
+
+Found = tuple[int, int, bytes | None, bytes | None]
+"""Offset, append time (ms), key, value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class Loop:
         self._metrics.waiting.labels(self._store.name).set(0)
         return done
 
-    def _collect(self) -> dict[Partition, list[tuple[int, int, bytes | None, bytes | None]]]:
+    def _collect(self) -> dict[Partition, list[Found]]:
         """Return what lies ready, by partition: at once when we were idle, else when the pace allows."""
         with kafka.speaking("the brokers"):
             first = self._consumer.poll(IDLE_S)
@@ -108,7 +112,7 @@ class Loop:
                 return {}
             pause = max(self._wrote_at + PACE_S - time.monotonic(), 0.0)
             messages = [first, *self._consumer.consume(RECORDS - 1, pause)]
-        read: dict[Partition, list[tuple[int, int, bytes | None, bytes | None]]] = {}
+        read: dict[Partition, list[Found]] = {}
         for message in messages:
             partition = str(message.topic()), int(message.partition() or 0)
             if (error := message.error()) is not None:
@@ -128,7 +132,7 @@ class Loop:
             if error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
                 raise KafkaException(error)
 
-    def _settle(self, read: dict[Partition, list[tuple[int, int, bytes | None, bytes | None]]]) -> None:
+    def _settle(self, read: dict[Partition, list[Found]]) -> None:
         """Write what was read, however long it takes."""
         waiting: dict[Partition, tuple[Records, int]] = {}
         for partition, messages in read.items():
@@ -183,13 +187,11 @@ class Loop:
                 low, high = self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=5.0)
             if offset > high:
                 raise Fault(
-                    f"{topic}[{number}] ends at {high}, but {self._store.name} already holds what came before {offset}: the topic is "
-                    "not the one that was read before; give the sink a new database, or read everything again (`--again`)"
+                    f"{topic}[{number}] ends at {high}, but {self._store.name} holds all before {offset}: this is not the topic "
+                    "that was read before; give the sink a new database, or let it read everything again (`--again`)"
                 )
             if 0 < offset < low:
-                self._log.error(
-                    "lost: deleted by retention before we read it", topic=topic, partition=number, records=low - offset
-                )
+                self._log.error("deleted by retention before we read it", topic=topic, partition=number, records=low - offset)
         return stored or {}
 
     def _go_to(self, partition: Partition, offset: int) -> None:
@@ -236,5 +238,5 @@ class Loop:
             self._store.close()
 
 
-def _plain(message: Message) -> tuple[int, int, bytes | None, bytes | None]:
-    return int(message.offset() or 0), int(message.timestamp()[1]), message.key(), message.value()  # type: ignore[return-value]
+def _plain(message: Message) -> Found:
+    return int(message.offset() or 0), int(message.timestamp()[1]), message.key(), message.value()
