@@ -85,7 +85,7 @@ def _fetch_all(site: Site, server: str, missing: Sequence[tuple[Jar, Path]]) -> 
 
     session, address = _session(), _addresses(site.mirror)
     with session, ThreadPoolExecutor(THREADS, thread_name_prefix=f"fetch-{server}") as pool:
-        waiting = [pool.submit(_download, session, address(jar), jar, path, told) for jar, path in missing]
+        waiting = [pool.submit(_download, session, address(jar), jar, path, told, site.stopping.wait) for jar, path in missing]
         try:
             for one in waiting:
                 one.result()
@@ -125,23 +125,27 @@ def _session() -> "Session":
     return session
 
 
-def _download(session: "Session", address: str, jar: Jar, path: Path, told: Callable[[Jar, int], None]) -> None:
+def _download(
+    session: "Session", address: str, jar: Jar, path: Path, told: Callable[[Jar, int], None], pause: Callable[[float], object]
+) -> None:
     import requests
 
-    for left in reversed(range(TRIES)):
+    for again in range(1, TRIES + 1):
         try:
             return _download_once(session, address, jar, path, told)
         except requests.exceptions.SSLError as error:
             raise Fault(f"cannot download {jar.file}: {UNTRUSTED}") from error
         except requests.exceptions.HTTPError as error:
             code = error.response.status_code
-            if code < 500 or not left:
+            if code < 500 or again == TRIES:
                 raise Fault(f"cannot download {jar.file}: the answer was {code}; {MIRROR}, or try later") from error
         except requests.exceptions.RequestException as error:
-            if not left:
+            if again == TRIES:
                 raise Fault(f"cannot download {jar.file}: no connection; check the network or proxy, or {MIRROR}") from error
         except OSError as error:
             raise no_place(error, path.parent, "AFFLUENT_CACHE_DIR") from error
+        pause(0.2 * again)
+        told(jar, 0)
     return None
 
 

@@ -42,6 +42,9 @@ PROPERTIES = {
     "group.consumer.min.session.timeout.ms": "5000",
     "group.consumer.heartbeat.interval.ms": "1000",
     "group.consumer.min.heartbeat.interval.ms": "1000",
+    # A killed broker may come back when its session is over; shorter, and a busy machine would fence a broker that lives.
+    "broker.session.timeout.ms": "6000",
+    "broker.heartbeat.interval.ms": "1000",
     # Sized for one machine; the cleaner's default buffer alone would be half of the heap.
     "num.network.threads": "2",
     "num.io.threads": "4",

@@ -26,9 +26,13 @@ def is_free(port: int) -> bool:
 def choose(names: Iterable[str], *, fixed: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
     """Return a free port for each name: the one asked for, else the one it had last time, else any.
 
-    Raises Fault if a port that was asked for is taken.
+    Raises Fault if a port that was asked for is taken, or asked for twice.
     """
-    wanted = {name: fixed.get(name, before.get(name, 0)) for name in names}
+    for port in fixed.values():
+        if list(fixed.values()).count(port) > 1:
+            raise Fault(f"port {port} is asked for twice: give each server its own")
+    free = {name: port for name, port in before.items() if port not in fixed.values()}
+    wanted = {name: fixed.get(name, free.get(name, 0)) for name in names}
     for name, port in wanted.items():
         if port and not is_free(port):
             if name in fixed:
