@@ -117,6 +117,8 @@ def test_an_event_built_past_its_checks_is_not_sent(outlet: FakeOutlet) -> None:
     producer = connect(outlet)
     with pytest.raises(NotAnEvent, match="lateness_s"):
         producer.send(build(AssignmentAccepted).model_copy(update={"lateness_s": float("inf")}))
+    with pytest.raises(NotAnEvent, match=r"distance_km: .*number, found '12'"):
+        producer.send(build(AssignmentAccepted).model_copy(update={"distance_km": "12"}))
     with pytest.raises(NotAnEvent, match=r"at: .*naive"):
         producer.send(build(AssignmentAccepted).model_copy(update={"at": datetime(2013, 1, 1)}))  # noqa: DTZ001
     assert producer.sent == 0
