@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from infra.errors import Fault
 from infra.stack import state
-from infra.stack.places import Places, default_cache
-from infra.stack.processes import identity
+from infra.stack.places import Places, default_cache, default_directory
+from infra.stack.processes import Identity, identity
 from infra.stack.progress import Progress
 from infra.stack.starting import up
 from infra.stack.state import StackState
@@ -32,14 +33,24 @@ def running_stack(
     It ends on leaving, on SIGTERM, and through its keeper if we are killed. Raises as `up` does.
     """
     with _terminated_as_exit():
+        before = _known(directory)
         found = up(progress, directory, cache, mirror=mirror, fixed=fixed, guardian=os.getpid(), patience_s=patience_s)
         places = Places(found.directory, cache or default_cache())
-        record, me = state.read(places), identity(os.getpid())
+        record = state.read(places)
         try:
             yield found
         finally:
-            if me is not None and record.guardian == me:
-                end(places, only=(record.run, me))
+            if record.guardian == identity(os.getpid()) and record.guardian and before != (record.run, record.guardian):
+                end(places, only=(record.run, record.guardian))
+
+
+def _known(directory: Path | None) -> tuple[str, Identity | None] | None:
+    """Return which start runs and with whom it ends, before we touch it."""
+    try:
+        record = state.read(Places(directory or default_directory(), default_cache()))
+    except Fault:
+        return None
+    return (record.run, record.guardian) if record.processes() else None
 
 
 @contextmanager

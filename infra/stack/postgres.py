@@ -62,7 +62,7 @@ def installed() -> Path:
 
 
 @cache
-def account(data: Path, *, root: bool, copies: Path = COPIES) -> Account:
+def account(data: Path, *, root: bool) -> Account:
     """Return the account for a data folder. root: whether we are root."""
     ours = Account(installed(), data)
     if not root:
@@ -70,7 +70,7 @@ def account(data: Path, *, root: bool, copies: Path = COPIES) -> Account:
     spaced = Account(ours.programs, data, NAMESPACE)
     if shutil.which(NAMESPACE[0]) and _works(spaced):
         return spaced
-    return _nobody(ours, copies)
+    return _nobody(ours)
 
 
 def _works(who: Account) -> bool:
@@ -81,10 +81,10 @@ def _works(who: Account) -> bool:
     return probe.returncode == 0
 
 
-def _nobody(ours: Account, copies: Path) -> Account:
+def _nobody(ours: Account) -> Account:
     """Copy the programs to where `nobody` can read them; the data lives beside them, for the same reason."""
     nobody = pwd.getpwnam("nobody").pw_uid
-    home = _home(ours.data, copies)
+    home = _home(ours.data)
     programs = home / f"programs-{ours.programs.stat().st_mtime_ns}"
     if not programs.exists():
         staged = home / f"programs.{os.getpid()}"
@@ -95,18 +95,18 @@ def _nobody(ours: Account, copies: Path) -> Account:
     data = home / "data"
     data.mkdir(exist_ok=True, mode=0o700)
     os.chown(data, nobody, -1)
-    for folder in (copies, home):
+    for folder in (COPIES, home):
         folder.chmod(0o755)
     return Account(programs / "pginstall", data / "postgres", user=nobody)
 
 
-def forget(data: Path, copies: Path = COPIES) -> None:
+def forget(data: Path) -> None:
     """Remove what `nobody` had of a data folder, if anything."""
-    shutil.rmtree(_home(data, copies), ignore_errors=True)
+    shutil.rmtree(_home(data), ignore_errors=True)
 
 
-def _home(data: Path, copies: Path) -> Path:
-    return copies / hashlib.sha256(str(data).encode()).hexdigest()[:12]
+def _home(data: Path) -> Path:
+    return COPIES / hashlib.sha256(str(data).encode()).hexdigest()[:12]
 
 
 def _initialise(site: Site, who: Account) -> None:

@@ -31,6 +31,7 @@ def _prepare(site: Site) -> Command:
     lines = {
         "bind": HOST, "port": site.ports["valkey"], "requirepass": site.secrets["valkey"], "dir": f'"{data}"',
         "appendonly": "yes", "appendfsync": "everysec", "save": '""', "daemonize": "no", "databases": 16,
+        "set-proc-title": "no",  # its title would overwrite the environment by which a stray server is found
     }  # fmt: skip
     private_write(settings, "".join(f"{name} {value}\n" for name, value in lines.items()))
     return Command([str(binary()), str(settings)], cwd=data, env=site.environment("valkey"))

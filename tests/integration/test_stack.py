@@ -1,0 +1,355 @@
+"""Do the real servers come up, stay, and go, whatever is done to them?"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import psutil
+import psycopg
+import pytest
+import redis
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined]  # not re-exported by name
+
+from infra.errors import Fault
+from infra.stack import StackState, down, postgres, running, running_stack, status, up
+from infra.stack.processes import having
+from infra.stack.server import STACK
+from infra.stack.targets import announce, withdraw
+
+ROOT = Path(__file__).parents[2]
+HOLD = """
+import sys, threading
+from pathlib import Path
+from infra.stack import running_stack
+with running_stack(directory=Path(sys.argv[1])) as stack:
+    print("up", flush=True)
+    threading.Event().wait()
+"""
+DETACH = """
+import sys
+from pathlib import Path
+from infra.stack import up
+class Tell:
+    def fetch(self, *_): ...
+    def step(self, *what): print(*what, flush=True)
+up(Tell(), directory=Path(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "stack"
+    down(tmp_path / "stack", wipe=True)
+
+
+def eventually(true: Callable[[], bool], patience_s: float = 60) -> None:
+    """Return as soon as something is true; fail if it never is."""
+    tick = threading.Event()
+    for _ in range(int(patience_s / 0.05)):
+        if true():
+            return
+        tick.wait(0.05)
+    pytest.fail("it never came true")
+
+
+def script(text: str, *arguments: object) -> "subprocess.Popen[str]":
+    argv = [sys.executable, "-c", text, *map(str, arguments)]
+    return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def left(folder: Path) -> list[str]:
+    """The names of the processes of a stack, by what they say themselves."""
+    return [psutil.Process(pid).name() for pid in having(**{STACK: str(folder)})]
+
+
+def ask(address: str, body: object = None, method: str | None = None) -> dict[str, object]:
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(address, data=data, method=method, headers={"Content-Type": "application/json"})
+    with urlopen(request, timeout=10) as answer:
+        return dict(json.load(answer))
+
+
+def settings_of_broker(stack: StackState) -> dict[str, str]:
+    admin = AdminClient({"bootstrap.servers": stack.brokers})
+    (found,) = admin.describe_configs([ConfigResource(ConfigResource.Type.BROKER, "1")]).values()
+    return {name: entry.value for name, entry in found.result().items()}
+
+
+def produce(stack: StackState, topic: str, value: bytes, timestamp: int = 0) -> None:
+    producer = Producer({"bootstrap.servers": stack.brokers})
+    producer.produce(topic, value, timestamp=timestamp)
+    assert producer.flush(30) == 0
+
+
+def create(stack: StackState, topic: str, **config: str) -> None:
+    admin = AdminClient({"bootstrap.servers": stack.brokers})
+    admin.create_topics([NewTopic(topic, 1, config=config)])[topic].result()
+
+
+def first(stack: StackState, topic: str) -> tuple[bytes | None, int]:
+    """The first record of a topic and its time on the broker, ms."""
+    consumer = Consumer({"bootstrap.servers": stack.brokers, "group.id": "t", "enable.auto.commit": False})
+    consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+    message = consumer.poll(30)
+    consumer.close()
+    assert message is not None
+    return message.value(), message.timestamp()[1]
+
+
+def test_every_server_answers_in_its_own_language(stack: StackState) -> None:
+    assert settings_of_broker(stack)["group.consumer.session.timeout.ms"] == "10000"
+    with psycopg.connect(stack.postgres_dsn) as connection:
+        row = connection.execute("select current_setting('server_version_num')::int / 10000, current_setting('fsync')").fetchone()
+        assert row == (18, "on")
+    assert redis.from_url(stack.redis_url).ping()
+    ask(f"{stack.registry_url}/config", {"compatibility": "FULL_TRANSITIVE"}, "PUT")
+    assert ask(f"{stack.registry_url}/config") == {"compatibilityLevel": "FULL_TRANSITIVE"}
+
+
+def test_a_record_of_2013_is_kept_and_has_the_time_of_its_arrival(stack: StackState) -> None:
+    create(stack, "stack.old.v1", **{"message.timestamp.type": "LogAppendTime", "retention.ms": "86400000"})
+    produce(stack, "stack.old.v1", b"a leg", timestamp=1_357_000_000_000)
+    value, appended = first(stack, "stack.old.v1")
+    assert value == b"a leg"
+    assert appended > 1_700_000_000_000
+
+
+def test_a_topic_is_never_made_by_accident(stack: StackState) -> None:
+    admin = AdminClient({"bootstrap.servers": stack.brokers})
+    assert admin.list_topics("stack.accident.v1", timeout=10).topics["stack.accident.v1"].error is not None
+    assert "stack.accident.v1" not in admin.list_topics(timeout=10).topics
+
+
+def test_a_stranger_is_let_into_neither_database_nor_cache(stack: StackState) -> None:
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(stack.postgres_dsn.replace("affluent:", "affluent:x"))
+    with pytest.raises(redis.exceptions.AuthenticationError):
+        redis.from_url("redis://" + stack.redis_url.rpartition("@")[2]).ping()
+
+
+def test_everything_listens_on_the_loopback_address_only(stack: StackState) -> None:
+    pids = {server.pid for server in status(stack.directory).servers if server.pid}
+    heard = [found for pid in pids for found in psutil.Process(pid).net_connections("tcp") if found.status == "LISTEN"]
+    assert heard
+    assert {found.laddr.ip.removeprefix("::ffff:") for found in heard} == {"127.0.0.1"}
+
+
+def test_no_secret_is_on_a_command_line_or_in_a_file_others_can_read(stack: StackState) -> None:
+    secrets = json.loads((stack.directory / "secrets.json").read_text())
+    passwords = {value for name, value in secrets.items() if name != "cluster"}
+    for server in status(stack.directory).servers:
+        said = " ".join(psutil.Process(server.pid).cmdline()) if server.pid else ""
+        assert not [password for password in passwords if password in said], server.name
+    for file in (stack.directory / "run").iterdir():
+        if file.stat().st_mode & 0o077:
+            assert not [password for password in passwords if password in file.read_text()], file
+
+
+def test_prometheus_scrapes_a_process_that_announced_itself(stack: StackState) -> None:
+    if stack.prometheus_url is None:
+        pytest.skip("Prometheus could not be had on this machine; `affluent status` says why")
+    address = stack.prometheus_url
+    port = int(address.rpartition(":")[2])  # any process with metrics will do: here, Prometheus's own
+    announce(stack.directory, "test-stack", port)
+
+    def scraped() -> bool:
+        found = ask(f"{address}/api/v1/query?query=up%7Bjob%3D~%22test-stack%7Cregistry%22%7D%3D%3D1")
+        results = found["data"]["result"]  # type: ignore[index]  # JSON
+        return {result["metric"]["job"] for result in results} == {"test-stack", "registry"}
+
+    try:
+        eventually(scraped)
+    finally:
+        withdraw(stack.directory, "test-stack", port)
+
+
+def test_one_who_finds_a_running_stack_leaves_it_running(stack: StackState) -> None:
+    before = status(stack.directory)
+    with running_stack(directory=stack.directory) as found:
+        assert found == stack
+    assert status(stack.directory) == before
+
+
+def test_topics_tables_and_schemas_outlive_a_stop_and_not_a_wipe(folder: Path) -> None:
+    stack = up(directory=folder)
+    create(stack, "stack.kept.v1")
+    produce(stack, "stack.kept.v1", b"kept")
+    ask(f"{stack.registry_url}/subjects/kept/versions", {"schema": '"string"'})
+    redis.from_url(stack.redis_url).set("kept", 7)
+    with psycopg.connect(stack.postgres_dsn) as connection:
+        connection.execute("create table kept as select 7 as n")
+    assert set(down(folder)) >= {"kafka", "registry", "postgres", "valkey"}
+    assert left(folder) == []
+    assert running(folder) is None
+
+    stack = up(directory=folder)
+    assert first(stack, "stack.kept.v1")[0] == b"kept"
+    assert ask(f"{stack.registry_url}/subjects/kept/versions/1")["id"] == 1
+    assert redis.from_url(stack.redis_url).get("kept") == b"7"
+    with psycopg.connect(stack.postgres_dsn) as connection:
+        assert connection.execute("select n from kept").fetchone() == (7,)
+
+    down(folder, wipe=True)
+    assert [file.name for file in folder.iterdir()] == ["lock"]
+
+
+def test_a_killed_server_is_named_and_the_next_start_restarts_it_alone(folder: Path) -> None:
+    stack = up(directory=folder)
+    before = {server.name: server.pid for server in status(folder).servers}
+    for name in ("registry", "valkey"):
+        os.kill(before[name] or 0, signal.SIGKILL)
+    eventually(lambda: not status(folder).whole)
+    with pytest.raises(Fault, match=r"valkey and registry of the stack .* died: run `affluent up`"):
+        running(folder)
+    assert up(directory=folder) == stack
+    after = {server.name: server.pid for server in status(folder).servers}
+    assert {name for name in after if after[name] != before[name]} == {"registry", "valkey"}
+
+
+def test_what_was_confirmed_is_there_after_the_broker_and_the_database_were_killed(folder: Path) -> None:
+    stack = up(directory=folder)
+    create(stack, "stack.confirmed.v1")
+    produce(stack, "stack.confirmed.v1", b"confirmed")
+    ask(f"{stack.registry_url}/subjects/x/versions", {"schema": '"string"'})
+    for server in status(folder).servers:
+        if server.name in {"kafka", "postgres"}:
+            os.kill(server.pid or 0, signal.SIGKILL)
+    eventually(lambda: not status(folder).whole)
+    stack = up(directory=folder)
+    assert first(stack, "stack.confirmed.v1")[0] == b"confirmed"
+    assert ask(f"{stack.registry_url}/subjects/x/versions/1")["schema"] == '"string"'  # by a registry that started again too
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, -2)])
+def test_nothing_is_left_when_the_one_who_holds_the_stack_ends(folder: Path, number: int, code: int) -> None:
+    with script(HOLD, folder) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "up\n"
+        holder.send_signal(number)
+        assert holder.wait(60) == code
+    eventually(lambda: left(folder) == [])
+    eventually(lambda: status(folder).status == "stopped")
+
+
+def test_nothing_is_left_of_a_start_that_is_killed_half_way_and_the_next_one_works(folder: Path) -> None:
+    with script(DETACH, folder) as starter:
+        assert starter.stdout is not None
+        for line in starter.stdout:
+            if line == "kafka starting\n":
+                break
+        starter.kill()
+        starter.wait()
+    stack = up(directory=folder)  # waits for the keeper's clearing, or does it itself
+    assert running(folder) == stack
+
+
+def test_without_its_keeper_a_crashed_stack_is_found_and_given_a_new_guardian(folder: Path) -> None:
+    with script(HOLD, folder) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "up\n"
+        before = running(folder)
+        (keeper,) = having(AFFLUENT_STACK_OF=str(folder), AFFLUENT_SERVER="keeper")
+        os.kill(keeper, signal.SIGKILL)
+        holder.kill()
+        holder.wait()
+    with running_stack(directory=folder) as stack:
+        assert stack == before
+        assert status(folder).ends_with == os.getpid()
+    assert left(folder) == []
+
+
+def test_a_stack_that_is_wanted_for_longer_outlives_its_guardian(folder: Path) -> None:
+    with script(HOLD, folder) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "up\n"
+        stack = up(directory=folder)
+        holder.terminate()
+        holder.wait(60)
+    assert running(folder) == stack
+    assert status(folder).ends_with is None
+
+
+def test_a_lost_state_file_does_not_put_two_servers_on_one_folder(folder: Path) -> None:
+    up(directory=folder)
+    pids = {server.pid for server in status(folder).servers}
+    (folder / "state.json").unlink()
+    stack = up(directory=folder)
+    assert not [pid for pid in pids if pid and psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+    assert running(folder) == stack
+
+
+def test_a_port_that_is_in_use_is_one_line_and_nothing_is_begun(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(Fault, match=f"port {port}, asked for kafka, is in use"):
+            up(directory=folder, fixed={"kafka": port})
+    assert left(folder) == []
+    assert status(folder).status == "stopped"
+
+
+def test_no_network_and_no_cache_is_one_line_and_nothing_is_left(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(Fault, match="no connection; check the network or proxy") as found:
+        up(directory=folder, cache=tmp_path / "empty", mirror="http://127.0.0.1:9")
+    assert "\n" not in str(found.value)
+    assert left(folder) == []
+
+
+def test_a_full_disk_is_one_line_and_nothing_is_left(tmp_path: Path) -> None:
+    text = """
+import sys
+from pathlib import Path
+from infra.errors import Fault
+from infra.stack import starting, up
+if sys.argv[2] == "begun": starting.LEAST_SPACE = 0
+try:
+    up(directory=Path(sys.argv[1]) / "stack", cache=Path(sys.argv[3]))
+except Fault as fault:
+    print(fault)
+"""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = f'mount -t tmpfs -o size=30m none "{disk}" && exec "$0" "$@"'
+    namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount]
+    if shutil.which("unshare") is None or subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("a small disk needs a namespace of its own, which this machine does not allow")
+    from infra.stack.places import default_cache
+
+    for when in ("before", "begun"):
+        argv = [*namespace, sys.executable, "-c", text, str(disk), when, str(default_cache())]
+        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.stdout.startswith("no space left") or "no space left on the disk" in done.stdout, done
+        assert done.stdout.count("\n") == 1
+        assert done.stderr == ""
+    assert left(disk / "stack") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account for the database")
+def test_where_namespaces_are_forbidden_the_database_runs_as_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as copies:
+        monkeypatch.setattr(postgres, "NAMESPACE", ("no-such-program",))
+        monkeypatch.setattr(postgres, "COPIES", Path(copies))
+        postgres.account.cache_clear()
+        try:
+            stack = up(directory=folder)
+            with psycopg.connect(stack.postgres_dsn) as connection:
+                connection.execute("create table kept as select 7 as n")
+            (pid,) = [server.pid for server in status(folder).servers if server.name == "postgres"]
+            assert psutil.Process(pid).username() == "nobody"
+            down(folder)
+            stack = up(directory=folder)
+            with psycopg.connect(stack.postgres_dsn) as connection:
+                assert connection.execute("select n from kept").fetchone() == (7,)
+            down(folder, wipe=True)
+            assert list(Path(copies).iterdir()) == []
+        finally:
+            postgres.account.cache_clear()
