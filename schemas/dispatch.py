@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.event import Derived, Event, Id, Moment, Note, Topic
+from schemas.event import Derived, Event, Feature, Id, Moment, Note, Topic
 
 ASSIGNMENTS = Topic("dispatch.assignments.v1", key="depot_id", retention=None, facts=True)
 DELAY_PREDICTED = Topic("dispatch.delay-predicted.v1", key="depot_id")
@@ -91,7 +91,7 @@ class DelayPredicted(Derived):
     model: Note = Field(description="Model and version that said so; empty if we abstained.")
     rung: Rung = Field(description="Which step of the degrade ladder answered.")
     reason: Note = Field(default="", description="Why it was not the champion; empty if it was.")
-    features: list[float] = Field(description="What the model saw, in its bundle's order; learning reuses exactly this.")
+    features: list[Feature] = Field(description="What the model saw, in its bundle's order, nan where not known; learning reuses exactly this.")
 
 
 class PredictionScored(Derived):
@@ -114,7 +114,7 @@ class PredictionScored(Derived):
     covered: bool = Field(description="True if the truth lay inside the interval.")
     label_lag_s: float = Field(description="From prediction to truth, in event time.")
     model: Note = Field(description="Model and version that was judged.")
-    features: list[float] = Field(description="What the model saw then; training rows are made of these.")
+    features: list[Feature] = Field(description="What the model saw then; training rows are made of these.")
 
 
 class DriftDetected(Derived):

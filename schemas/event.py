@@ -4,12 +4,13 @@ An event is one frozen pydantic class. Its topic, key, Avro schema, SQL table an
 fact is written down once.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AllowInfNan, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -54,6 +55,16 @@ class Utf8:
         return text
 
 
+@dataclass(frozen=True, slots=True)
+class OrUnknown:
+    """The rule of a feature: a finite number, or nan for unknown."""
+
+    def __call__(self, number: float) -> float:
+        if math.isinf(number):
+            raise ValueError(f"expected a finite number, or nan for unknown; found {number}")
+        return number
+
+
 def _moment(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("expected a time with its zone, found a naive one")
@@ -68,6 +79,9 @@ Id = Annotated[str, _ID, AfterValidator(_ID)]
 """An identifier: 1 to 200 bytes of UTF-8."""
 Note = Annotated[str, _NOTE, AfterValidator(_NOTE)]
 """A short text for people: at most 2,000 bytes of UTF-8."""
+_OR_UNKNOWN = OrUnknown()
+Feature = Annotated[float, AllowInfNan(True), _OR_UNKNOWN, AfterValidator(_OR_UNKNOWN)]
+"""A number that a model is given: finite, or nan where it is not known. Only inside a list."""
 Moment = Annotated[datetime, AfterValidator(_moment)]
 """A point in time: aware, kept as UTC in whole milliseconds, from 2000 to before 2100."""
 

@@ -47,7 +47,8 @@ def _numbers(
                 real = np.float64(whole)
             if store == op.TO_FLOATS:
                 values[cursor + total + k] = real
-                if not least <= real <= most and bad == 0:
+                # A lower bound that is nan lets nan through: a feature that is not known.
+                if not (least <= real <= most or (least != least and (real != real or -most <= real <= most))) and bad == 0:
                     bad, found = op.BAD_REAL, real
             elif store == op.TO_LONGS:
                 longs[cursor + total + k] = whole

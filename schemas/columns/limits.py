@@ -10,11 +10,11 @@ from decimal import Decimal
 from typing import Any, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
-from pydantic import AfterValidator
+from pydantic import AfterValidator, AllowInfNan
 from pydantic.fields import FieldInfo
 
 from schemas import event as words
-from schemas.event import EARLIEST, LATEST, Utf8
+from schemas.event import EARLIEST, LATEST, OrUnknown, Utf8
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LEAST, MOST = -(2**63), 2**63 - 1
@@ -32,7 +32,7 @@ def millis(moment: datetime) -> int:
 @dataclass(frozen=True)
 class Limits:
     """low, high: inclusive, of a whole number, a time (ms), unscaled decimal digits, a symbol's code, a text's bytes or a list's
-    length. least, most: inclusive, of a float or of each number in a list."""
+    length. least, most: inclusive, of a float or of each number in a list; least is nan where a number in a list may be nan."""
 
     low: int = LEAST
     high: int = MOST
@@ -60,8 +60,8 @@ def _open(annotation: Any, metadata: tuple[Any, ...]) -> tuple[Any, tuple[Any, .
 
 def _known(rule: Any) -> bool:
     if isinstance(rule, AfterValidator):
-        return isinstance(rule.func, Utf8) or rule.func is words._moment
-    return isinstance(rule, Ge | Gt | Le | Lt | MinLen | MaxLen | Utf8) or hasattr(rule, "max_digits") or hasattr(rule, "decimal_places")
+        return isinstance(rule.func, Utf8 | OrUnknown) or rule.func is words._moment
+    return isinstance(rule, Ge | Gt | Le | Lt | MinLen | MaxLen | Utf8 | OrUnknown | AllowInfNan) or hasattr(rule, "max_digits") or hasattr(rule, "decimal_places")
 
 
 def _whole(rules: tuple[Any, ...], scale: int) -> tuple[int, int]:
@@ -127,5 +127,6 @@ def limits(annotation: Any, metadata: tuple[Any, ...], where: str, avro: Mapping
             if (low, high) != (LEAST, MOST):
                 raise TypeError(f"{where}: columns cannot check the bounds of whole numbers in a list")
         least, most = _real(items)
-        return Limits(short, long, least, most)
+        unknown = any(isinstance(rule, OrUnknown) for rule in items)
+        return Limits(short, long, math.nan if unknown else least, most)
     return Limits(0, max(len(avro.get("symbols", ())) - 1, 1))

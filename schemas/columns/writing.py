@@ -154,7 +154,7 @@ def put_lists(
             for k in range(start[i], start[i] + count[i]):
                 if whole:
                     pos = _zigzag(out, pos, longs[k])
-                elif least <= values[k] <= most:
+                elif least <= values[k] <= most or (least != least and (values[k] != values[k] or -most <= values[k] <= most)):
                     pos = _double(out, pos, values[k])
                 else:
                     return i
