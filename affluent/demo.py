@@ -97,7 +97,7 @@ def _servers(directory: Path, told: Told, screen: Any, *, keep: bool) -> Iterato
 def _prepare(settings: Settings, told: Told, screen: Any) -> None:
     """Create topics and schemas, train a model per source, and put each into every log of facts."""
     from affluent.clients import ensure, schema_ids
-    from affluent.relay import relay_once
+    from affluent.relay import once
     from affluent.stream import topology_of
     from affluent.train import train_model
     from infra.registry import Registry
@@ -110,7 +110,7 @@ def _prepare(settings: Settings, told: Told, screen: Any) -> None:
         told.models[source] = manifest
         mae = manifest.metrics["mae_min"]
         screen.done(f"model {source}", f"MAE {mae.model:.2f} min, simple rule {mae.baseline:.2f} min")
-    relay_once(settings, DOMAIN)
+    once(settings, DOMAIN)
 
 
 @contextmanager

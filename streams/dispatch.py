@@ -10,6 +10,7 @@ from schemas.dispatch import ASSIGNMENTS, PREDICTION_SCORED, DelayPredicted, Dri
 from streams.engine.topology import Output, Topology
 
 TOPOLOGY = Topology("streams-dispatch")
+POLICY = drift.Policy()
 
 
 @TOPOLOGY.agent(
@@ -30,9 +31,9 @@ def predict_delay(facts: Batch, state: State) -> Iterator[Output]:
     yield Output(PredictionScored, scored.positions, scored.fields)
 
 
-@TOPOLOGY.agent(reads=PREDICTION_SCORED, writes=(DriftDetected,), state=drift.TABLES, folds=(drift,))
+@TOPOLOGY.agent(reads=PREDICTION_SCORED, writes=(DriftDetected,), state=(drift.DETECTORS,), folds=(drift,))
 def detect_drift(scored: Batch, state: State) -> Iterator[Output]:
     """Watch the errors of each depot and source; say when their level changed."""
-    found = drift.update(scored.of(PredictionScored), state)
+    found = drift.update(scored.of(PredictionScored), state, POLICY)
     state.count("drift", len(found.rows))
     yield Output(DriftDetected, scored.order(PredictionScored)[found.rows], found.fields)
