@@ -41,9 +41,7 @@ def sink(domain: str, into: Into = "all", *, again: bool = False, drain: bool = 
     """
     from consumers.patience import Stopped
 
-    stop = Flag()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = told_to_stop()
     with wiring.process(f"sink-{domain}") as process:
         from infra.metrics import SinkMetrics
 
@@ -63,6 +61,14 @@ def sink(domain: str, into: Into = "all", *, again: bool = False, drain: bool = 
         run(found, stop)
         LOG.info("sink stopped", domain=domain)
     return 0
+
+
+def told_to_stop() -> Flag:
+    """Return a flag that SIGTERM and Ctrl-C set."""
+    stop = Flag()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def loops(

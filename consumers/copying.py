@@ -118,10 +118,10 @@ def _cells(field: FieldLayout, column: Column) -> _Cells:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where rows stand in the log: offsets and append times (epoch ms), int64[n], of one partition."""
+    """Where rows stand in the log of a topic: partitions int32[n], offsets int64[n], append times int64[n] (epoch ms)."""
 
     topic: str
-    partition: int
+    partitions: Int32s
     offsets: Int64s
     appended_at: Int64s
 
@@ -134,7 +134,7 @@ def rows(columns: Columns[Any], place: Place) -> Bytes:
     if is_copied(columns.event):
         cells.append(_Texts(Strings.repeated(place.topic, n), always))
     cells += [
-        _Fixed(_big_endian(np.full(n, place.partition), ">i4"), always),
+        _Fixed(_big_endian(place.partitions, ">i4"), always),
         _Fixed(_big_endian(place.offsets, ">i8"), always),
         _Fixed(_moments(place.appended_at), always),
     ]

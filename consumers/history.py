@@ -24,14 +24,13 @@ from consumers.tables import HISTORY, LETTERS, name_of
 from infra import postgres
 from infra.errors import Unavailable
 from infra.metrics import SinkMetrics
-from schemas import catalogue
-from schemas.columns import Batch, Columns
+from schemas.columns import Batch
 from schemas.event import Event
 
 LOG = structlog.get_logger()
 
-DAYS_AT_ONCE = 512
-"""Most days of tables touched in one transaction: each takes locks, of which the server has some thousands."""
+DAYS_AT_ONCE = 128
+"""Most days of tables touched in one transaction: each takes locks, of which a small server has about a thousand."""
 
 
 class History:
@@ -80,14 +79,14 @@ class History:
         """Write; a value that Postgres refuses is found by halving, and its record is kept as a letter."""
         try:
             self._write(stretches, [])
-        except errors.DataError as error:
+        except postgres.BAD_VALUES as error:
             if sum(stretch.batch.n for stretch in stretches) > 1:
                 for half in halves(stretches):
                     self._write_or_halve(half)
                 return
-            (stretch,) = stretches
-            letter = keep(stretch.batch, 0, "malformed", f"Postgres refused it: {str(error).splitlines()[0]}")
-            self._write([Stretch(stretch.batch.drop(np.ones(1, np.bool_)), stretch.start, stretch.end)], [letter])
+            (one,) = stretches
+            letter = keep(one, 0, "malformed", f"Postgres refused it: {str(error).splitlines()[0]}")
+            self._write([one.without(np.ones(1, np.bool_))], [letter])
 
     def _write(self, stretches: Sequence[Stretch], letters: list[Kept]) -> None:
         fit = [_sift(stretch, letters) for stretch in stretches]
@@ -97,8 +96,8 @@ class History:
                 self._days.ensure(session, {pair for stretch in fit for pair in _days(stretch.batch)})
                 with session.transaction(), session.cursor() as cursor:
                     self._advance(cursor, fit)
-                    for event, parts in _by_event(fit).items():
-                        new[name_of(event)] = self._load(cursor, event, parts, letters)
+                    for event, some in _by_event(fit).items():
+                        new[name_of(event)] = self._load(cursor, event, some, letters)
                     kept.write(cursor, letters)
         except errors.CheckViolation as error:  # our tables have no checks but the bounds of their partitions
             self._days.forget()
@@ -107,17 +106,18 @@ class History:
 
     def _advance(self, cursor: Cursor[Any], stretches: Sequence[Stretch]) -> None:
         """Move the offsets from where we believe them to be; their rows stay locked until the transaction ends."""
-        topics, numbers = [s.partition[0] for s in stretches], [s.partition[1] for s in stretches]
+        moves = [(each.topic.name, span) for each in stretches for span in each.spans]
+        topics, numbers = [topic for topic, _ in moves], [span.partition for _, span in moves]
         moved = cursor.execute(
             "UPDATE sink_offsets AS o SET next_offset = new.after "
             "FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[]) AS new(topic, partition, before, after) "
             "WHERE o.sink = %s AND o.topic = new.topic AND o.partition = new.partition AND o.next_offset = new.before "
             "RETURNING o.topic, o.partition",
-            [topics, numbers, [s.start for s in stretches], [s.end for s in stretches], self._sink],
+            [topics, numbers, [span.start for _, span in moves], [span.end for _, span in moves], self._sink],
         ).fetchall()
-        if len(moved) < len(stretches):
+        if len(moved) < len(moves):
             there = self._stored(cursor, topics, numbers)
-            raise Overtaken({s.partition: there.get(s.partition, 0) for s in stretches if s.partition not in moved})
+            raise Overtaken({each: there.get(each, 0) for each in zip(topics, numbers, strict=True) if each not in moved})
 
     def _stored(self, cursor: Cursor[Any], topics: list[str], numbers: list[int]) -> dict[Partition, int]:
         found = cursor.execute(
@@ -127,24 +127,24 @@ class History:
         )
         return {(topic, partition): offset for topic, partition, offset in found}
 
-    def _load(
-        self, cursor: Cursor[Any], event: type[Event], parts: Sequence[tuple[Batch, Columns[Any]]], letters: list[Kept]
-    ) -> int:
-        """Load the rows of one class, from several partitions, and return how many are new."""
-        loader = self._loaders.setdefault(event, Loader(event))
-        buffers = []
-        for batch, columns in parts:
+    def _load(self, cursor: Cursor[Any], event: type[Event], stretches: Sequence[Stretch], letters: list[Kept]) -> int:
+        """Load the rows of one class and return how many are new."""
+        if event not in self._loaders:
+            self._loaders[event] = Loader(event)
+        loader, buffers, count = self._loaders[event], [], 0
+        for each in stretches:
+            batch = each.batch
             order = batch.order(event)
-            place = copying.Place(batch.topic, batch.partition, batch.offsets[order], batch.appended_at[order])
-            buffers.append(copying.rows(columns, place))
-        loaded = loader.load(cursor, buffers, sum(len(columns) for _, columns in parts))
-        for partition, offset in loaded.differing:
-            for batch, _ in parts:
-                index = int(np.searchsorted(batch.offsets, offset))
-                if batch.partition == partition and index < batch.n and batch.offsets[index] == offset:
-                    letters.append(
-                        keep(batch, index, "repeated_id", f"{loader.table}: another event with this id was there first")
-                    )
+            place = copying.Place(each.topic.name, each.partitions[order], batch.offsets[order], batch.appended_at[order])
+            buffers.append(copying.rows(batch.of(event), place))
+            count += len(order)
+        loaded = loader.load(cursor, buffers, count)
+        detail = f"{loader.table}: another event with this id was there first"
+        for topic, partition, offset in loaded.differing:
+            for each in stretches:
+                if topic in (None, each.topic.name):
+                    here = np.flatnonzero((each.partitions == partition) & (each.batch.offsets == offset))
+                    letters += [keep(each, int(index), "repeated_id", detail) for index in here]
         return loaded.new
 
     @contextmanager
@@ -172,16 +172,16 @@ class History:
 def _sift(stretch: Stretch, letters: list[Kept]) -> Stretch:
     """Take out what Postgres cannot keep. Undecodable facts are set aside by the stream's agent, other records by us."""
     batch = stretch.batch
-    if not catalogue.topics()[batch.topic].facts:
-        letters += [keep(batch, each.index, each.reason, each.detail, each.schema_id) for each in batch.letters]
+    if not stretch.topic.facts:
+        letters += [keep(stretch, each.index, each.reason, each.detail, each.schema_id) for each in batch.letters]
     mask = np.zeros(batch.n, np.bool_)
     for event in batch.holds:
         mask[batch.order(event)] = copying.unfit(batch[event])
     if not mask.any():
         return stretch
     detail = "expected a text without NUL characters, found one: Postgres cannot keep it"
-    letters += [keep(batch, int(index), "bad_text", detail) for index in np.flatnonzero(mask)]
-    return Stretch(batch.drop(mask), stretch.start, stretch.end)
+    letters += [keep(stretch, int(index), "bad_text", detail) for index in np.flatnonzero(mask)]
+    return stretch.without(mask)
 
 
 def _days(batch: Batch) -> Iterator[tuple[str, int]]:
@@ -191,12 +191,12 @@ def _days(batch: Batch) -> Iterator[tuple[str, int]]:
             yield name_of(event), int(day)
 
 
-def _by_event(stretches: Sequence[Stretch]) -> dict[type[Event], list[tuple[Batch, Columns[Any]]]]:
-    found: dict[type[Event], list[tuple[Batch, Columns[Any]]]] = {}
+def _by_event(stretches: Sequence[Stretch]) -> dict[type[Event], list[Stretch]]:
+    found: dict[type[Event], list[Stretch]] = {}
     for stretch in stretches:
         for event in stretch.batch.holds:
-            if len(columns := stretch.batch[event]):
-                found.setdefault(event, []).append((stretch.batch, columns))
+            if len(stretch.batch.of(event)):
+                found.setdefault(event, []).append(stretch)
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import Cursor
 
-from schemas.columns import Batch
+from consumers.stretch import Stretch
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,12 @@ class Kept:
     raw_value: bytes | None
 
 
-def keep(batch: Batch, index: int, reason: str, detail: str, schema_id: int | None = None) -> Kept:
+def keep(stretch: Stretch, index: int, reason: str, detail: str, schema_id: int | None = None) -> Kept:
     """Return the record at a position of the batch, to be kept."""
-    records = batch.records
+    batch, records = stretch.batch, stretch.batch.records
     return Kept(
-        batch.topic,
-        batch.partition,
+        stretch.topic.name,
+        int(stretch.partitions[index]),
         int(batch.offsets[index]),
         datetime.fromtimestamp(int(batch.appended_at[index]) / 1000, UTC),
         reason,

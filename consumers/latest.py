@@ -81,11 +81,13 @@ class Latest:
         """Return the arguments of the script for the last answer of each key."""
         batch, event = stretch.batch, self._answer.event
         order = batch.order(event)
-        places = zip(batch.offsets[order].tolist(), batch.at[order].tolist(), batch.appended_at[order].tolist(), strict=True)
+        places = zip(
+            *(each[order].tolist() for each in (stretch.partitions, batch.offsets, batch.at, batch.appended_at)), strict=True
+        )
         values = batch.of(event).tuples((self._answer.key, *self._answer.fields))
         last = {key: (place, said) for place, (key, *said) in zip(places, values, strict=True)}
         return {
-            key: (batch.partition, *place, json.dumps(dict(zip(self._answer.fields, said, strict=True)), default=_iso))
+            key: (*place, json.dumps(dict(zip(self._answer.fields, said, strict=True)), default=_iso))
             for key, (place, said) in last.items()
         }
 

@@ -15,7 +15,7 @@ from sqlalchemy import Numeric
 from sqlalchemy.dialects import postgresql
 
 from consumers.copying import HEAD, TAIL
-from consumers.tables import HISTORY, PLACE
+from consumers.tables import HISTORY, PLACE, is_copied
 from schemas.columns.arrays import Bytes
 from schemas.event import Event
 
@@ -26,12 +26,12 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy l
 class Loaded:
     """What became of the rows of one class.
 
-    new: how many were not there before. differing: places (partition, offset) of rows whose id another event had before; the
-    rest were the same event told twice.
+    new: how many were not there before. differing: where rows stand (topic if the class is copied, partition, offset) whose id
+    another event had before; the rest were the same event told twice.
     """
 
     new: int
-    differing: tuple[tuple[int, int], ...] = ()
+    differing: tuple[tuple[str | None, int, int], ...] = ()
 
 
 class Loader:
@@ -55,9 +55,10 @@ class Loader:
         said = [c for c in table.columns if c.name not in (*keys, *PLACE)]
         self._bounds = SQL("SELECT min(at), max(at) FROM {}").format(incoming)
         self._differing = SQL(
-            "SELECT i.kafka_partition, i.kafka_offset FROM {incoming} i JOIN {target} t ON ({same}) "
+            "SELECT {topic}, i.kafka_partition, i.kafka_offset FROM {incoming} i JOIN {target} t ON ({same}) "
             "WHERE t.at BETWEEN %s AND %s AND ({ours}) IS DISTINCT FROM ({theirs})"
         ).format(
+            topic=SQL("i.kafka_topic" if is_copied(event) else "NULL"),
             incoming=incoming,
             target=target,
             same=SQL(" AND ").join(SQL("i.{0} = t.{0}").format(Identifier(name)) for name in keys),
@@ -84,12 +85,12 @@ class Loader:
         self._straight = new == count and not self._decimals
         return Loaded(new, self._compare(cursor) if new < count else ())
 
-    def _compare(self, cursor: Cursor[Any]) -> tuple[tuple[int, int], ...]:
+    def _compare(self, cursor: Cursor[Any]) -> tuple[tuple[str | None, int, int], ...]:
         """Return the places of the rows that share an id with another event. Repeats are rare, so this may take a while."""
         # Only the days concerned, and by index: the temporary table has no statistics to plan with.
         cursor.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
         bounds = cursor.execute(self._bounds).fetchone()
-        return tuple((int(p), int(o)) for p, o in cursor.execute(self._differing, bounds))
+        return tuple(cursor.execute(self._differing, bounds))
 
 
 def _copy(cursor: Cursor[Any], statement: Composed, buffers: Sequence[Bytes]) -> None:

@@ -14,16 +14,18 @@ from typing import Any
 
 import numpy as np
 import structlog
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as Raw
 
 from consumers.patience import Stopped, patiently
-from consumers.stretch import Overtaken, Partition, Store, Stretch
+from consumers.stretch import Overtaken, Partition, Store, Stretch, stretch
 from infra import kafka
 from infra.errors import Fault, Unavailable
 from infra.metrics import SinkMetrics
-from schemas.columns import Columns, Reader, Records
+from schemas.columns import Columns, Reader
 from schemas.columns.arrays import Bools
-from schemas.event import Topic
+from schemas.columns.records import Message
+from schemas.event import Event, Topic
 
 LOG = structlog.get_logger()
 
@@ -40,17 +42,18 @@ IDLE_S = 0.2
 TELL_S = 1.0
 """How often positions are committed and the lag is shown."""
 
-Found = tuple[int, int, bytes | None, bytes | None]
-"""Offset, append time (ms), key, value."""
-
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """One sentence: what is read, and where it comes to rest. where: which events of a class are ours, all by default."""
+    """One sentence: what is read, and where it comes to rest.
+
+    where: which events of a class are ours, all by default. holds: the classes in the topic, by default what the catalogue says.
+    """
 
     reads: Topic
     into: Store
     where: Callable[[Columns[Any]], Bools] | None = None
+    holds: tuple[type[Event], ...] | None = None
 
 
 class Loop:
@@ -73,8 +76,9 @@ class Loop:
             raise ValueError(f"expected sentences about one store, found {len(stores)}")
         (self._store,) = stores.values()
         self._where = {sink.reads.name: sink.where for sink in sinks}
-        self._readers = {sink.reads.name: Reader(sink.reads, schemas) for sink in sinks}
+        self._readers = {sink.reads.name: Reader(sink.reads, schemas, holds=sink.holds) for sink in sinks}
         self._consumer, self._metrics, self._stop, self._drain = consumer, metrics, stop, drain
+        self._held: list[Raw] = []  # taken from the client, and not to be lost if its next call fails
         self._next: dict[Partition, int | None] = {}
         self._ended: set[Partition] = set()
         self._uncommitted: dict[Partition, int] = {}
@@ -104,15 +108,17 @@ class Loop:
         self._metrics.waiting.labels(self._store.name).set(0)
         return done
 
-    def _collect(self) -> dict[Partition, list[Found]]:
+    def _collect(self) -> dict[Partition, list[Message]]:
         """Return what lies ready, by partition: at once when we were idle, else when the pace allows."""
         with kafka.speaking("the brokers"):
-            first = self._consumer.poll(IDLE_S)
-            if first is None:
+            if not self._held and (first := self._consumer.poll(IDLE_S)) is not None:
+                self._held.append(first)
+            if not self._held:
                 return {}
             pause = max(self._wrote_at + PACE_S - time.monotonic(), 0.0)
-            messages = [first, *self._consumer.consume(RECORDS - 1, pause)]
-        read: dict[Partition, list[Found]] = {}
+            messages = [*self._held, *self._consumer.consume(RECORDS - 1, pause)]
+            self._held.clear()
+        read: dict[Partition, list[Message]] = {}
         for message in messages:
             partition = str(message.topic()), int(message.partition() or 0)
             if (error := message.error()) is not None:
@@ -132,16 +138,17 @@ class Loop:
             if error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
                 raise KafkaException(error)
 
-    def _settle(self, read: dict[Partition, list[Found]]) -> None:
+    def _settle(self, read: dict[Partition, list[Message]]) -> None:
         """Write what was read, however long it takes."""
-        waiting: dict[Partition, tuple[Records, int]] = {}
+        waiting: dict[Partition, tuple[int, list[Message]]] = {}
         for partition, messages in read.items():
             known = self._next[partition]
             start = messages[0][0] if known is None else known
-            waiting[partition] = Records.of(*partition, [message for message in messages if message[0] >= start]), start
+            if ahead := [message for message in messages if message[0] >= start]:
+                waiting[partition] = start, ahead
         while waiting:
             try:
-                ends = self._patiently(lambda: self._write(list(waiting.values())))
+                ends = self._patiently(lambda: self._write(waiting))
             except Overtaken as overtaken:
                 for partition, offset in overtaken.now.items():
                     del waiting[partition]
@@ -151,21 +158,24 @@ class Loop:
                 self._uncommitted.update(ends)
                 return
 
-    def _write(self, waiting: Sequence[tuple[Records, int]]) -> dict[Partition, int]:
-        stretches = [self._stretch(records, start) for records, start in waiting if len(records)]
+    def _write(self, waiting: Mapping[Partition, tuple[int, list[Message]]]) -> dict[Partition, int]:
+        topics: dict[str, list[tuple[int, int, list[Message]]]] = {}
+        for (topic, number), (start, messages) in waiting.items():
+            topics.setdefault(topic, []).append((number, start, messages))
+        stretches = [self._ours(stretch(self._readers[topic], found)) for topic, found in topics.items()]
         self._wrote_at = time.monotonic()
         self._store.write(stretches)
         self._metrics.write.labels(self._store.name).observe(time.monotonic() - self._wrote_at)
-        return {stretch.partition: stretch.end for stretch in stretches}
+        return {partition: messages[-1][0] + 1 for partition, (_, messages) in waiting.items()}
 
-    def _stretch(self, records: Records, start: int) -> Stretch:
-        batch = self._readers[records.topic].read(records)
-        if (where := self._where[records.topic]) is not None:
-            others = np.zeros(batch.n, np.bool_)
-            for event in batch.holds:
-                others[batch.order(event)] = ~where(batch[event])
-            batch = batch.drop(others)
-        return Stretch(batch, start, int(records.offsets[-1]) + 1)
+    def _ours(self, all_: Stretch) -> Stretch:
+        where, batch = self._where[all_.topic.name], all_.batch
+        if where is None:
+            return all_
+        others = np.zeros(batch.n, np.bool_)
+        for event in batch.holds:
+            others[batch.order(event)] = ~where(batch.of(event))
+        return all_.without(others)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Start at the store's own offsets."""
@@ -174,9 +184,11 @@ class Loop:
         except Stopped:
             places = {}
         for each in partitions:
-            offset = places.get((each.topic, each.partition))
-            self._next[each.topic, each.partition] = offset
+            partition = each.topic, each.partition
+            offset = self._next[partition] = places.get(partition)
             each.offset = OFFSET_INVALID if offset is None else offset  # invalid: where the group committed
+            if offset is not None:  # the last commit may have been lost with the process
+                self._uncommitted[partition] = offset
         consumer.incremental_assign(partitions)
         self._log.info("assigned", partitions=len(partitions))
 
@@ -214,13 +226,16 @@ class Loop:
         if time.monotonic() < self._told_at + TELL_S:
             return
         self._told_at = time.monotonic()
-        if self._uncommitted:
-            self._consumer.commit(offsets=self._positions(), asynchronous=True)
-            self._uncommitted.clear()
         lags = dict.fromkeys(self._readers, 0)
-        for (topic, number), offset in self._next.items():
-            _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)
-            lags[topic] += max(high - offset, 0) if offset is not None else 0
+        try:
+            if self._uncommitted:
+                self._consumer.commit(offsets=self._positions(), asynchronous=True)
+                self._uncommitted.clear()
+            for (topic, number), offset in self._next.items():
+                _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)
+                lags[topic] += max(high - offset, 0) if offset is not None else 0
+        except KafkaException as error:
+            self._log.debug("positions not committed", why=str(error))
         for topic, lag in lags.items():
             self._metrics.lag.labels(topic).set(lag)
 
@@ -238,5 +253,5 @@ class Loop:
             self._store.close()
 
 
-def _plain(message: Message) -> Found:
+def _plain(message: Raw) -> Message:
     return int(message.offset() or 0), int(message.timestamp()[1]), message.key(), message.value()

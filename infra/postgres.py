@@ -15,6 +15,9 @@ LOCK_MS, STATEMENT_MS, IDLE_MS = 5_000, 60_000, 30_000
 """How long a session waits for a lock, works on a statement, and may sleep inside a transaction before the server ends it: a
 process that was stopped in the middle of a write must not hold its rows against the one that took over."""
 
+BAD_VALUES = (errors.DataError, errors.ProgramLimitExceeded)
+"""What Postgres raises for values that it will never take, however often they are sent."""
+
 _REFUSED = (
     errors.InvalidPassword,
     errors.InvalidAuthorizationSpecification,
@@ -40,11 +43,11 @@ def shown(dsn: str) -> str:
 def speaking(dsn: str) -> Iterator[None]:
     """Turn what Postgres answers into our two errors: Fault where a person must act, Unavailable where waiting helps.
 
-    DataError passes: the statement's values are at fault, and who wrote them knows which.
+    BAD_VALUES pass: the statement's values are at fault, and who wrote them knows which.
     """
     try:
         yield
-    except errors.DataError:
+    except BAD_VALUES:
         raise
     except _REFUSED as error:
         raise Fault(f"Postgres at {shown(dsn)} refuses: {_line(error)}") from error

@@ -23,7 +23,7 @@ from prometheus_client import CollectorRegistry
 from consumers import migrations
 from consumers.history import History, counts
 from consumers.sink import SETTINGS, Loop, Sink
-from consumers.stretch import Stretch
+from consumers.stretch import Span, Stretch
 from infra import kafka
 from infra.metrics import SinkMetrics
 from infra.settings import Kafka
@@ -62,7 +62,7 @@ def stretches(rows: int) -> Iterator[Stretch]:
         columns = predictions(start, BATCH)
         offsets = np.arange(start, start + BATCH)
         records = Records(DELAY_PREDICTED.name, 0, offsets, columns["at"], columns["depot_id"], encode(columns, SCHEMA_ID))
-        yield Stretch(reader.read(records), start, start + BATCH)
+        yield Stretch(DELAY_PREDICTED, reader.read(records), (Span(0, start, start + BATCH, BATCH),))
 
 
 def from_memory(history: History, rows: int) -> tuple[float, float]:
@@ -72,7 +72,7 @@ def from_memory(history: History, rows: int) -> tuple[float, float]:
     reader = Reader(DELAY_PREDICTED, lambda _id: avro.schema(DelayPredicted))
     for made in stretches(rows):
         before, used = time.perf_counter(), time.process_time()
-        history.write([Stretch(reader.read(made.batch.records), made.start, made.end)])
+        history.write([Stretch(DELAY_PREDICTED, reader.read(made.batch.records), made.spans)])
         wall, cpu = wall + time.perf_counter() - before, cpu + time.process_time() - used
     return wall, cpu
 
@@ -90,13 +90,12 @@ def from_wire(history: History, metrics: SinkMetrics, settings: Kafka, rows: int
         producer.flush()
     consumer = kafka.consumer(settings, group=name, **SETTINGS, **{"enable.partition.eof": True})
     loop = Loop(
-        [Sink(reads=topic, into=history)],
+        [Sink(reads=topic, into=history, holds=(DelayPredicted,))],
         consumer=consumer,
         schemas=lambda _id: avro.schema(DelayPredicted),
         metrics=metrics,
         stop=Flag(),
         drain=True,
-        holds={name: (DelayPredicted,)},
     )
     wall, cpu = time.perf_counter(), time.process_time()
     loop.run()
