@@ -38,6 +38,7 @@ check: .venv/.dev  ## style, types, arrows between folders, generated files fres
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/affluent schemas check
+	@$(BIN)/affluent topics map --check
 format: .venv/.dev  ## put the code into shape
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 lock: .venv/.runtime  ## rebuild the locks in requirements/; UPGRADE=1 takes the newest versions

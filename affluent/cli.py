@@ -5,6 +5,7 @@ With `--json` a command's answer is one JSON object on standard output and nothi
 """
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,19 +31,21 @@ FIRST, PARTS, INSIDE = "Start here", "Run the parts", "Look inside"
 
 Json = Annotated[bool, Option("--json", help="Answer with one JSON object.")]
 Domain = Annotated[Literal["dispatch"], Argument(help="Which part of the business.", show_default=False)]
-SourceName = Literal["flights", "restaurants", "simulation"]
+SourceName = Literal["flights", "restaurant", "simulation"]
+Real = Literal["flights", "restaurant"]
 
 
 @app.command(rich_help_panel=FIRST)
 def demo(
     events: Annotated[int | None, Option(min=1, help="Stop after so many events; all of the samples by default.")] = None,
+    rate: Annotated[float, Option(min=1, help="Events a second, at most.")] = 5000.0,
     keep: Annotated[bool, Option("--keep", help="Leave the servers running at the end.")] = False,
     json: Json = False,
 ) -> None:
     """Stream real deliveries through everything, show what happened, verify by replay, stop."""
     from affluent.demo import demo as run
 
-    _end(run(events=events, keep=keep, json=json))
+    _end(run(events=events, rate=rate, keep=keep, json=json))
 
 
 @app.command(rich_help_panel=FIRST)
@@ -78,7 +81,7 @@ def status(json: Json = False) -> None:
 def train(
     domain: Domain,
     model: Annotated[Literal["delay"], Argument(help="What it predicts.", show_default=False)],
-    source: Annotated[SourceName, Option(help="Whose events it learns from.")] = "flights",
+    source: Annotated[Real, Option(help="Whose events it learns from.")] = "flights",
     file: Annotated[
         Path | None, Option(help="A file of that source; the project's sample by default.", show_default=False)
     ] = None,
@@ -100,14 +103,18 @@ def produce(
     ] = None,
     rate: Annotated[float | None, Option(min=0.001, help="Events a second; as fast as it goes by default.")] = None,
     speed_up: Annotated[float | None, Option(min=0.001, help="Event time runs so many times faster than the clock.")] = None,
-    limit: Annotated[int | None, Option(min=1, help="Stop after so many events.")] = None,
+    limit: Annotated[int | None, Option(min=1, help="Stop after so many facts.")] = None,
+    until: Annotated[datetime | None, Option(help="Stop before this moment of event time, UTC.")] = None,
     seed: Annotated[int, Option(help="Seed of the simulation.")] = 1,
+    ticks: Annotated[bool, Option(help="Tell the hours too, as a run of the past needs.")] = True,
     json: Json = False,
 ) -> None:
     """Send facts into Kafka, from a file or a seeded simulation."""
     from affluent.produce import produce as run
 
-    _end(run(domain=domain, source=source, file=file, rate=rate, speed_up=speed_up, limit=limit, seed=seed, json=json))
+    end = None if until is None else until.replace(tzinfo=UTC)
+    paced = {"rate": rate, "speed_up": speed_up}
+    _end(run(domain, source=source, file=file, **paced, limit=limit, until=end, seed=seed, ticks=ticks, json=json))
 
 
 @app.command(rich_help_panel=PARTS)
@@ -119,11 +126,17 @@ def stream(domain: Domain) -> None:
 
 
 @app.command(rich_help_panel=PARTS)
-def relay(domain: Domain) -> None:
-    """Copy model versions and ticks into the log of the facts, until it is stopped."""
+def relay(
+    domain: Domain,
+    clock: Annotated[bool, Option("--clock", help="Tell the hours too, by this machine's clock.")] = False,
+    from_start: Annotated[bool, Option("--from-start", help="Copy everything once more; agents ignore what they know.")] = False,
+    until_now: Annotated[bool, Option("--until-now", help="End when all versions known by now are copied.")] = False,
+    json: Json = False,
+) -> None:
+    """Copy model versions into the log of the facts, until it is stopped."""
     from affluent.relay import relay as run
 
-    _end(run(domain=domain))
+    _end(run(domain=domain, clock=clock, from_start=from_start, until_now=until_now, json=json))
 
 
 @app.command(rich_help_panel=PARTS)
@@ -147,7 +160,7 @@ def trace(
     """Print the life of an assignment, from the first event to the error of its prediction."""
     from affluent.trace import trace as run
 
-    _end(run(id=id, json=json))
+    run(id=id, json=json)
 
 
 @app.command(rich_help_panel=INSIDE)
@@ -226,11 +239,14 @@ def topics_create(
 
 
 @topics.command("map")
-def topics_map() -> None:
-    """Print which agent reads and writes what."""
+def topics_map(
+    write: Annotated[bool, Option("--write", help="Write it to docs/topology.md.")] = False,
+    check: Annotated[bool, Option("--check", help="Exit 1 if docs/topology.md says something else.")] = False,
+) -> None:
+    """Print which agent reads and writes what, and what it remembers."""
     from affluent.topics import show_map
 
-    show_map()
+    show_map(write=write, check=check)
 
 
 @app.command(rich_help_panel=INSIDE)

@@ -1,8 +1,13 @@
 """Which topics are there, who writes and reads them, and are they on the broker?"""
 
+from pathlib import Path
+
 from affluent.answers import as_json, as_table, said
+from infra.errors import Fault
 from schemas import catalogue
 from schemas.event import Topic
+
+PAGE = Path(__file__).parents[1] / "docs" / "topology.md"
 
 
 def list_topics(*, json: bool) -> None:
@@ -31,12 +36,26 @@ def create(*, partitions: int | None, json: bool) -> None:
         said(f"{len(found)} topics and {len(ids)} schemas are there")
 
 
-def show_map() -> None:
-    """Print which agent reads and writes what, and what it remembers."""
+def show_map(*, write: bool, check: bool) -> None:
+    """Print the graph, write its page, or raise Fault if the page says something else."""
+    if check:
+        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page():
+            raise Fault(f"{PAGE.name} is not what the agents say: run `affluent topics map --write` and read the difference")
+    elif write:
+        PAGE.write_text(page(), encoding="utf-8")
+    else:
+        said(_map())
+
+
+def page() -> str:
+    """Return the text of docs/topology.md."""
+    return f"# Which agent reads and writes what\n\nWritten by `affluent topics map --write`.\n\n```\n{_map()}\n```\n"
+
+
+def _map() -> str:
     from affluent.stream import topology_of
 
-    for domain in catalogue.DOMAINS:
-        said(topology_of(domain.__name__.rpartition(".")[2]).map())
+    return "\n\n".join(topology_of(domain.__name__.rpartition(".")[2]).map() for domain in catalogue.DOMAINS)
 
 
 def _holds(topic: Topic) -> list[str]:
