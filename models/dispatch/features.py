@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dispatch.forgetting import days, forget
-from models.dispatch.gains import DAY_MS, NAMES, UNKNOWN, fold_records
+from models.dispatch.gains import DAY_MS, NAMES, fold_records
 from models.dispatch.tables import COMPANIES, COURIERS, DEPOTS, JOBS, LANES, ROUTES, SCENES
 from models.tables import State
 from schemas.columns import Batch, Columns, Strings, hash_strings
@@ -27,7 +27,7 @@ _LEARNING = (COURIERS, ROUTES, COMPANIES, LANES, DEPOTS)
 
 @dataclass(frozen=True)
 class Features:
-    """Accepted jobs of a batch. positions: int64 (m,), in the batch. x: float32 (m, len(NAMES)), UNKNOWN where unknown."""
+    """Accepted jobs of a batch. positions: int64 (m,), in the batch. x: float32 (m, len(NAMES)), nan where unknown."""
 
     accepted: Columns[AssignmentAccepted]
     positions: NDArray[np.int64]
@@ -69,7 +69,7 @@ def _fold_part(facts: Batch, state: State, x: NDArray[np.float32]) -> None:
         facts.kind.astype(np.int64), facts.row.astype(np.int64), facts.at.astype(np.int64),
         np.stack([np.asarray(accepted[name], np.float64) for name in NAMES[:3] + NAMES[4:5]], axis=1),
         accepted["promised_at"].astype(np.int64), accepted["utc_offset_s"].astype(np.int64), of_accepted, of_completed,
-        np.stack([weather[name].filled(UNKNOWN) for name in NAMES[7:13]], axis=1), of_reading,
+        np.stack([weather[name].filled() for name in NAMES[7:13]], axis=1), of_reading,
         state[COURIERS].rows, state[ROUTES].rows, state[COMPANIES].rows, state[LANES].rows, state[DEPOTS].rows,
         state[SCENES].rows, state[JOBS].rows, x,
     )  # fmt: skip

@@ -85,6 +85,6 @@ OPEN = TableSpec(
         ]
     ),
 )
-WORDS = TableSpec("words", np.dtype([("size", "i4"), ("text", "u1", (256,))]))
+WORDS = TableSpec("words", np.dtype([("used_at", "i8"), ("size", "i4"), ("text", "u1", (256,))]))
 """Sources and models, by depot and text: an open prediction keeps the key, not the text."""
 SETTLE_TABLES = (OPEN, WORDS)
