@@ -208,6 +208,7 @@ class Loop:
 
     def _go_to(self, partition: Partition, offset: int) -> None:
         self._log.warning("overtaken by another sink", topic=partition[0], partition=partition[1], offset=offset)
+        self._ended.discard(partition)
         if partition in self._next:
             self._next[partition] = offset
             with kafka.speaking("the brokers"):

@@ -101,13 +101,13 @@ def in_portions(stretches: Sequence[Stretch], most: int) -> Iterator[Sequence[St
     used = 0
     for whole in stretches:
         rest, firsts = whole, _first_of_each_day(whole.batch)
+        if portion and used + len(firsts) > most:
+            yield portion
+            portion, used = [], 0
         while len(firsts) > most:
             head, rest = rest.cut(int(firsts[most]))
             yield [head]
             firsts = _first_of_each_day(rest.batch)
-        if used + len(firsts) > most:
-            yield portion
-            portion, used = [], 0
         portion.append(rest)
         used += len(firsts)
     if portion:

@@ -120,8 +120,8 @@ OFFSETS = Table(
     "sink_offsets",
     METADATA,
     Column("sink", Text(), primary_key=True, info={"doc": "Consumer group."}),
-    Column("topic", Text(), primary_key=True),
-    Column("partition", Integer(), primary_key=True, autoincrement=False),
+    Column("topic", Text(), primary_key=True, info={"doc": "What it reads."}),
+    Column("partition", Integer(), primary_key=True, autoincrement=False, info={"doc": "Of the topic."}),
     Column("next_offset", BigInteger(), nullable=False, info={"doc": "Everything before it is in this database."}),
 )
 
@@ -129,8 +129,8 @@ LETTERS = Table(
     "sink_letters",
     METADATA,
     Column("kafka_topic", Text(), primary_key=True, info={"doc": "Where the record stands."}),
-    Column("kafka_partition", Integer(), primary_key=True, autoincrement=False),
-    Column("kafka_offset", BigInteger(), primary_key=True, autoincrement=False),
+    Column("kafka_partition", Integer(), primary_key=True, autoincrement=False, info={"doc": "Partition of the log."}),
+    Column("kafka_offset", BigInteger(), primary_key=True, autoincrement=False, info={"doc": "Offset in the partition."}),
     Column("appended_at", MOMENT, nullable=False, info={"doc": "When the log took it."}),
     Column("reason", Text(), nullable=False, info={"doc": "Kind of fault, as in dead letters."}),
     Column("detail", Text(), nullable=False, info={"doc": "What was expected and what was found."}),
