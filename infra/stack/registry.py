@@ -7,14 +7,12 @@ from pathlib import Path
 
 from infra.errors import Fault
 from infra.stack.downloads import fetch, locked
-from infra.stack.kafka import java
+from infra.stack.java import java
 from infra.stack.places import no_place
 from infra.stack.ports import HOST
 from infra.stack.probes import answers_http
 from infra.stack.processes import Command
 from infra.stack.server import Server, Site
-
-JVM = ("-Xms48m", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData")
 
 
 def _folder(site: Site) -> Path:
@@ -65,7 +63,7 @@ def _prepare(site: Site) -> Command:
         "apicurio.datasource.jdbc.min-size": 1,
         "apicurio.datasource.jdbc.max-size": 6,
     }
-    argv = [str(java()), *JVM, *(f"-D{name}={value}" for name, value in settings.items()), "-jar", str(program)]
+    argv = [*java(least_mb=48, most_mb=192), *(f"-D{name}={value}" for name, value in settings.items()), "-jar", str(program)]
     # The password goes by the environment: what is on the command line, everybody can read.
     return Command(
         argv, cwd=site.places.run, env=site.environment("registry", APICURIO_DATASOURCE_PASSWORD=site.secrets["registry"])

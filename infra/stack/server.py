@@ -75,7 +75,7 @@ def reason(log: str) -> str:
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     if "no space left on device" in log.lower():
         return "no space left on the disk: free some"
-    for sign in ("FATAL", "Fatal", "ERROR", "Caused by", "Exception", "error", "failed"):
+    for sign in ("FATAL", "Fatal", "ERROR", "Error", "Caused by", "Exception", "error", "failed"):
         if found := [line for line in lines if sign in line]:
             return found[0][:300]
     return lines[-1][:300] if lines else "it said nothing"
