@@ -117,8 +117,9 @@ class Delivery:
         return count
 
     def flush(self, within_s: float | None = None) -> None:
-        """Wait until Kafka has confirmed everything. within_s: instead of `patience_s`. Raises Undelivered."""
-        self._wait(lambda: self._out.flush(0.2) == 0, self._patience_s if within_s is None else within_s)
+        """Wait until Kafka has confirmed everything. within_s: at most, and at most `patience_s`. Raises Undelivered."""
+        given = [s for s in (within_s, self._patience_s) if s is not None]
+        self._wait(lambda: self._out.flush(0.2) == 0, min(given, default=None))
         if self._failed:
             failed, self._failed = self._failed, 0
             raise Undelivered(failed, self._why)

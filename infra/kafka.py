@@ -18,8 +18,15 @@ from infra.errors import Fault, Unavailable
 from infra.settings import Kafka
 from schemas.event import Topic
 
+
+def _worth_saying(line: logging.LogRecord) -> bool:
+    """The choice of gapless delivery is ours: a warning with every producer helps nobody."""
+    return "enable.gapless.guarantee is experimental" not in line.getMessage()
+
+
 LOG = logging.getLogger("librdkafka")
 LOG.addHandler(logging.NullHandler())
+LOG.addFilter(_worth_saying)
 
 MAX_RECORD_BYTES = 1_048_588
 """What a topic of ours takes: 1 MiB and a record's head."""

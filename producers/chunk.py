@@ -74,6 +74,17 @@ class Chunk:
         """Return these events (a mask, a slice or positions); the columns are shared."""
         return Chunk(self.parts, self.part[rows], self.row[rows])
 
+    def compact(self) -> "Chunk":
+        """Return the same events without the rows and parts of others."""
+        kept = [number for number in range(len(self.parts)) if (self.part == number).any()]
+        parts: list[Columns[Any]] = []
+        part, row = np.empty_like(self.part), np.empty_like(self.row)
+        for number in kept:
+            mine = self.part == number
+            part[mine], row[mine] = len(parts), np.arange(np.count_nonzero(mine))
+            parts.append(self.parts[number].take(self.row[mine]))
+        return Chunk(tuple(parts), part, row)
+
     def rows(self) -> Iterator[Event]:
         """Yield the events, made as you go."""
         made = [list(each.rows()) for each in self.parts]

@@ -32,6 +32,9 @@ if TYPE_CHECKING:  # an app that sends single events does without numpy and numb
 
 __all__ = ["NotAnEvent", "Producer", "Registrar", "Undelivered"]
 
+PARTING_S = 5.0
+"""How long to wait for confirmation when the app is leaving with an error of its own."""
+
 
 class Registrar(Protocol):
     """What we need of the schema registry."""
@@ -73,9 +76,9 @@ class Producer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Wait until everything is confirmed. Raises Undelivered; an error of the block itself goes first."""
+        """Wait until everything is confirmed. Raises Undelivered; an error of the block itself goes first, and waits less."""
         try:
-            self.flush()
+            self.flush(None if error is None else PARTING_S)
         except Undelivered as undelivered:
             if error is None:
                 raise
@@ -178,7 +181,7 @@ class Producer:
         self._out.put_in_all(topic.name, self.encode(control, topic), control.series.encode())
 
     def flush(self, within_s: float | None = None) -> None:
-        """Wait until Kafka has confirmed everything. within_s: instead of `patience_s`. Raises Undelivered."""
+        """Wait until Kafka has confirmed everything. within_s: at most, and at most `patience_s`. Raises Undelivered."""
         self._out.flush(within_s)
 
     @property

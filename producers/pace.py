@@ -76,6 +76,12 @@ class Pacer:
         self._plan, self._clock, self._sleep = plan, clock, sleep
         self._start: float | None = None
         self.behind_s = 0.0
+        """How late the latest event left, seconds."""
+
+    @property
+    def passed_s(self) -> float:
+        """Seconds since the first event was due."""
+        return 0.0 if self._start is None else self._clock() - self._start
 
     def spans(self, at: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
         """Yield (first, last) of the next events, exclusive, as they fall due. at: when they happened, ms, in order."""
@@ -90,7 +96,8 @@ class Pacer:
                 self._sleep(max(float(due[first]) - passed, STEP_S))
                 continue
             last = int(np.searchsorted(due, passed, side="right"))
-            self.behind_s = max(self.behind_s, passed - float(due[first]))
+            if due[first] > 0:  # without a plan everything is due at the start, and nothing is late
+                self.behind_s = max(self.behind_s, passed - float(due[first]))
             yield first, last
             first = last
 
