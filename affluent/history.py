@@ -1,37 +1,29 @@
 """What would an agent have seen of these events? The same batches: encoded as on the wire, and read back as columns."""
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 
+from producers.chunk import Chunk, posting
 from schemas.avro import schema
 from schemas.catalogue import holds
-from schemas.columns import Batch, Columns, Reader, Records, Strings, encode
+from schemas.columns import Batch, Reader, Records
 from schemas.event import Event, Topic
 
 
-def batches(events: Iterable[Event], topic: Topic, size: int = 5_000) -> Iterator[Batch]:
-    """Yield events of one topic as the batches of one partition, in their order. size: events in each.
+def batches(source: Iterable[Chunk], topic: Topic) -> Iterator[Batch]:
+    """Yield chunks of events of one facts topic as the batches of one partition, in their order.
 
-    Raises ValueError naming class and field for an event that no reader would take.
+    Raises NotAnEvent naming class and field for an event that no reader would take.
     """
-    classes = holds(topic)
-    ids = {event: number for number, event in enumerate(classes, start=1)}
+    ids = {event: number for number, event in enumerate(holds(topic), start=1)}
     by_id = {number: schema(event) for event, number in ids.items()}
     reader = Reader(topic, by_id.get)
-    stream, offset = iter(events), 0
-    while some := list(islice(stream, size)):
-        yield reader.read(_records(some, topic, ids, offset))
-        offset += len(some)
 
+    def schema_id(event: type[Event], _topic: Topic) -> int:
+        return ids[event]
 
-def _records(events: list[Event], topic: Topic, ids: dict[type[Event], int], offset: int) -> Records:
-    values: list[bytes | None] = [None] * len(events)
-    for event, number in ids.items():
-        places = [i for i, each in enumerate(events) if type(each) is event]
-        if places:
-            encoded = encode(Columns.of([events[i] for i in places]), number).raws()
-            for place, value in zip(places, encoded, strict=True):
-                values[place] = value
-    keys = Strings.of([getattr(event, topic.key, "") for event in events])
-    numbers = range(offset, offset + len(events))
-    return Records.of(topic.name, 0, [(n, 0, keys.raw(i), values[i]) for i, n in enumerate(numbers)])
+    offset = 0
+    for chunk in source:
+        post = posting(chunk, schema_id, topic)
+        records = [(offset + n, 0, key, value) for n, (key, value) in enumerate(zip(post.keys, post.values, strict=True))]
+        offset += len(records)
+        yield reader.read(Records.of(topic.name, 0, records))

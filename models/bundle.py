@@ -106,7 +106,7 @@ def seal(files: Mapping[str, bytes], key: Ed25519PrivateKey, **facts: Any) -> di
     """Return the files with a manifest and its signature. facts: the manifest's fields but key_id and files."""
     hashes = {name: sha256(content).hexdigest() for name, content in sorted(files.items())}
     manifest = Manifest(**facts, key_id=key_id(key.public_key()), files=hashes)
-    text = json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True).encode() + b"\n"
+    text = json.dumps(manifest.model_dump(mode="json"), indent=1).encode() + b"\n"
     return {**files, MANIFEST: text, SIGNATURE: key.sign(text)}
 
 

@@ -110,3 +110,11 @@ def _add(tree: Any, number: int, used: Sequence[int], nodes: dict[str, list[Any]
             leaves["tree"].append(number)
             leaves["node"].append(place)
             leaves["weight"].append(float(value))
+
+
+def made_with() -> dict[str, str]:
+    """Return the versions of the libraries that a forest's bytes depend on."""
+    import onnx
+    import xgboost
+
+    return {"xgboost": xgboost.__version__, "onnx": onnx.__version__, "numpy": np.__version__}
