@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from infra.stack import Progress, StackState, StackStatus
 
 
+DOWNLOADING = "downloading"
+"""What a server's step is called while its bytes arrive."""
+
+
 @dataclass(frozen=True, slots=True)
 class StackPlaces:
     """Where the stack lives and gets its archives from; None: the platform's convention, the library's default."""
@@ -163,14 +167,23 @@ class _Bars:
     """For terminals: one row for each server, with a bar while something is downloaded."""
 
     def __init__(self, console: "Console") -> None:
-        from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn
+        from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+        from rich.text import Text
+
+        class WhileDownloading(ProgressColumn):
+            def __init__(self, column: ProgressColumn) -> None:
+                super().__init__()
+                self._column = column
+
+            def render(self, task: Task) -> Any:
+                return self._column.render(task) if task.fields["doing"] == DOWNLOADING else Text()
 
         self._progress = Progress(
             SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description:<11}"),
-            BarColumn(bar_width=24),
-            DownloadColumn(),
+            TextColumn("{task.description:<10}", markup=False),
             TextColumn("{task.fields[doing]}", markup=False),
+            WhileDownloading(BarColumn(bar_width=30)),
+            WhileDownloading(DownloadColumn()),
             console=console,
         )
         self._rows: dict[str, Any] = {}

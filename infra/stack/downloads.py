@@ -26,7 +26,6 @@ LOCK = Path(__file__).with_name("jars.lock.toml")
 THREADS = 8
 TRIES = 3
 CHUNK = 1 << 18
-MIRROR = "name a mirror in AFFLUENT_JAR_MIRROR"
 UNTRUSTED = "its server's certificate is not trusted; add your network's certificate authority to the system's"
 
 
@@ -85,7 +84,7 @@ def _fetch_all(site: Site, server: str, missing: Sequence[tuple[Jar, Path]]) -> 
 
     session, address = _session(), _addresses(site.mirror)
     with session, ThreadPoolExecutor(THREADS, thread_name_prefix=f"fetch-{server}") as pool:
-        waiting = [pool.submit(_download, session, address(jar), jar, path, told, site.stopping.wait) for jar, path in missing]
+        waiting = [pool.submit(_download, session, address(jar), jar, path, told, site) for jar, path in missing]
         try:
             for one in waiting:
                 one.result()
@@ -125,11 +124,10 @@ def _session() -> "Session":
     return session
 
 
-def _download(
-    session: "Session", address: str, jar: Jar, path: Path, told: Callable[[Jar, int], None], pause: Callable[[float], object]
-) -> None:
+def _download(session: "Session", address: str, jar: Jar, path: Path, told: Callable[[Jar, int], None], site: Site) -> None:
     import requests
 
+    mirror = f"check the mirror {site.mirror}" if site.mirror else "name a mirror in AFFLUENT_JAR_MIRROR"
     for again in range(1, TRIES + 1):
         try:
             return _download_once(session, address, jar, path, told)
@@ -138,13 +136,13 @@ def _download(
         except requests.exceptions.HTTPError as error:
             code = error.response.status_code
             if code < 500 or again == TRIES:
-                raise Fault(f"cannot download {jar.file}: the answer was {code}; {MIRROR}, or try later") from error
+                raise Fault(f"cannot download {jar.file}: the answer was {code}; {mirror}, or try later") from error
         except requests.exceptions.RequestException as error:
             if again == TRIES:
-                raise Fault(f"cannot download {jar.file}: no connection; check the network or proxy, or {MIRROR}") from error
+                raise Fault(f"cannot download {jar.file}: no connection; check the network or proxy, or {mirror}") from error
         except OSError as error:
             raise no_place(error, path.parent, "AFFLUENT_CACHE_DIR") from error
-        pause(0.2 * again)
+        site.stopping.wait(0.2 * again)
         told(jar, 0)
     return None
 

@@ -21,7 +21,8 @@ LOOK_S = 0.5
 def command(site: Site, run: str, guardian: Identity) -> Command:
     """Return what to run so that a start of the stack ends with its guardian."""
     argv = [sys.executable, "-m", "infra.stack.keeper", str(site.places.directory), run, str(guardian.pid), guardian.born]
-    return Command(argv, cwd=ROOT, env=site.environment("keeper", PYTHONPATH=str(ROOT), PYTHONDONTWRITEBYTECODE="1"))
+    path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])  # it finds what we found, however we found it
+    return Command(argv, cwd=ROOT, env=site.environment("keeper", PYTHONPATH=path, PYTHONDONTWRITEBYTECODE="1"))
 
 
 def wait_for_end(guardian: Identity) -> None:

@@ -14,13 +14,16 @@ from infra.stack.launch import Launch
 from infra.stack.places import Places, default_cache, default_directory, need, no_place
 from infra.stack.processes import Identity, identity
 from infra.stack.progress import Progress, Quiet
-from infra.stack.server import Server, Site
+from infra.stack.server import Server, Site, reason
 from infra.stack.servers import PORTS, SERVERS, SIGNALS
 from infra.stack.state import Record, StackState
 from infra.stack.stopping import finish, strays
 
 LEAST_SPACE = 250_000_000
 """Bytes that must be free for the servers' data to begin with; they take about 80 MB."""
+
+
+ANEW = "put it back, or start anew with `affluent down --wipe`"
 
 
 def up(
@@ -115,6 +118,9 @@ def _start(
         _guard(site, record, guardian or os.getpid())
     try:
         Launch(site, record, missing, fixed, patience_s, save).run()
+        if fresh and record.keeper and not record.keeper.alive:
+            log = site.places.log("keeper")
+            raise Fault(f"the keeper ended at its start: {reason(log.read_text(errors='replace'))}; see {log}")
         record.status = "running"
     except BaseException:
         if fresh:
@@ -150,9 +156,11 @@ def _secrets(places: Places) -> dict[str, str]:
     try:
         known: dict[str, str] = loads(places.secrets.read_text())
     except FileNotFoundError:
+        if (places.data / "postgres").exists():
+            raise Fault(f"{places.secrets} is lost, and its passwords open {places.data}: {ANEW}") from None
         known = {name: secrets.token_hex(16) for name in ("superuser", "postgres", "registry", "valkey")}
         known["cluster"] = urlsafe_b64encode(b"a" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         state.private_write(places.secrets, dumps(known))
     except ValueError as error:
-        raise Fault(f"{places.secrets} is damaged: put it back, or start anew with `affluent down --wipe`") from error
+        raise Fault(f"{places.secrets} is damaged: {ANEW}") from error
     return known

@@ -297,6 +297,44 @@ def test_a_port_that_is_in_use_is_one_line_and_nothing_is_begun(folder: Path) ->
     assert status(folder).status == "stopped"
 
 
+def test_a_person_starts_looks_at_and_stops_the_servers_by_commands(folder: Path) -> None:
+    def affluent(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        environment = {**os.environ, "AFFLUENT_STACK_DIR": str(folder)}
+        argv = [sys.executable, "-m", "affluent", *arguments]
+        return subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    assert affluent("status").returncode == 1
+    assert affluent("down").stdout == "No server was running.\n"
+    started = affluent("up", "--json")
+    assert started.returncode == 0, started.stderr
+    addresses = json.loads(started.stdout)
+    stack = running(folder)
+    assert stack is not None
+    assert addresses["brokers"] == stack.brokers
+    assert addresses["ready_s"] > 0
+    looked = affluent("status", "--json")
+    assert looked.returncode == 0
+    assert {
+        server["name"]: server["alive"] for server in json.loads(looked.stdout)["servers"] if server["needed"]
+    } == dict.fromkeys(("postgres", "valkey", "kafka", "registry"), True)
+    (pid,) = [server.pid for server in status(folder).servers if server.name == "valkey"]
+    os.kill(pid or 0, signal.SIGKILL)
+    eventually(lambda: not status(folder).whole)
+    looked = affluent("status")
+    assert looked.returncode == 1
+    assert looked.stdout.startswith("Not alive: valkey. `affluent up` restarts what is missing.\n")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        refused = affluent("up", "--port", f"valkey={other.getsockname()[1]}")
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert "asked for valkey, is in use" in refused.stderr
+    assert affluent("up").returncode == 0
+    assert running(folder) == stack
+    stopped = json.loads(affluent("down", "--json").stdout)
+    assert set(stopped["stopped"]) >= {"postgres", "valkey", "kafka", "registry"}
+    assert left(folder) == []
+
+
 def test_no_network_and_no_cache_is_one_line_and_nothing_is_left(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(Fault, match="no connection; check the network or proxy") as found:
         up(directory=folder, cache=tmp_path / "empty", mirror="http://127.0.0.1:9")

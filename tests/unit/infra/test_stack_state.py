@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.errors import Fault
-from infra.stack import down, running, state, status
+from infra.stack import down, running, state, status, up
 from infra.stack.places import Places, need
 from infra.stack.processes import Identity, identity
 from infra.stack.starting import _recognised
@@ -127,6 +127,16 @@ def test_a_file_of_another_version_is_not_guessed_at(places: Places) -> None:
 def test_a_stale_record_is_forgotten_but_for_its_ports(places: Places) -> None:
     write(places, status="running", servers=dict.fromkeys(NEEDED, GONE))
     assert _recognised(places) == Record(ports=PORTS)
+
+
+@pytest.mark.parametrize("text", [None, "{"])
+def test_lost_passwords_are_said_before_a_server_is_refused(places: Places, text: str | None) -> None:
+    (places.data / "postgres").mkdir()
+    if text is not None:
+        places.secrets.write_text(text)
+    with pytest.raises(Fault, match=r"secrets.json is (lost|damaged).*put it back, or start anew"):
+        up(directory=places.directory, cache=places.cache)
+    assert status(places.directory).status == "stopped"
 
 
 def test_a_stop_keeps_data_and_secrets_and_a_wipe_does_not(places: Places) -> None:
