@@ -103,9 +103,13 @@ def spawn(command: Command, log: Path, record: Callable[[Identity], None]) -> Id
             extra_groups=None if command.user is None else [],
         )
     _children[child.pid] = child
-    with child.stdin or nullcontext() as gate:  # closed whatever happens, so the child never waits for ever
-        who = Identity(child.pid, born(child.pid) or "")
-        record(who)
+    who = Identity(child.pid, born(child.pid) or "")
+    with child.stdin or nullcontext() as gate:
+        try:
+            record(who)
+        except BaseException:
+            child.communicate()  # the gate closes, so it ends
+            raise
         if gate is not None:
             gate.write(b"go\n")
     return who
