@@ -72,10 +72,16 @@ class Constants:
     valid: list[bool] = field(default_factory=list)
 
 
-def compile_plan(writer: Mapping[str, Any], layout: Layout) -> Plan:
-    """Return the plan for records of a writer's schema. Raises Unplanned or Unresolvable."""
+def compile_plan(writer: Mapping[str, Any], layout: Layout, *, apart: frozenset[str] = frozenset()) -> Plan:
+    """Return the plan for records of a writer's schema. apart: our fields that something else reads.
+
+    Raises Unplanned or Unresolvable.
+    """
     if writer.get("type") != "record":
         raise Unresolvable(f"expected a record, found {writer.get('type')!r}")
+    for name, each in layout.fields.items():
+        if each.shape is Shape.OBJECT and name not in apart:
+            raise Unplanned(f"field {name}: ours is {each.avro}, for which there is no column type")
     return _Compiler(writer, layout).plan
 
 
@@ -167,10 +173,10 @@ class _Compiler:
         self.plan.symbol_names += known["symbols"]
 
     def _default(self, target: FieldLayout) -> None:
-        if target.default is None:
-            raise Unresolvable(f"field {target.name}: the writer does not have it, and it has no default")
         if target.shape is Shape.OBJECT:
             return
+        if target.default is None:
+            raise Unresolvable(f"field {target.name}: the writer does not have it, and it has no default")
         value, made = target.default[0], self.plan.constants
         made.valid.append(value is not None)
         made.whole.append(

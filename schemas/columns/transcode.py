@@ -13,6 +13,7 @@ import fastavro
 
 from schemas.columns.layout import Layout, Shape
 from schemas.columns.plan import Plan, Unplanned, Unresolvable, compile_plan
+from schemas.columns.walking import walk
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ def transcoder(writer: Mapping[str, Any], layout: Layout, reason: str) -> Transc
     _refuse_endless(writer, ())
     objects = tuple(name for name, each in layout.fields.items() if each.shape is Shape.OBJECT)
     ours = [entry for entry in layout.schema["fields"] if entry["name"] not in objects]
-    logical = {entry["name"]: _logical(entry["type"]) for entry in writer["fields"]}
+    logical = {entry["name"]: _logical(entry["type"]) for entry in writer["fields"] if entry["type"] not in ("null", ["null"])}
     middle = [entry | {"type": _with(_bare(entry["type"]), logical.get(entry["name"], _logical(entry["type"])))} for entry in ours]
     try:
-        plan = compile_plan(dict(layout.schema) | {"fields": middle}, layout)
+        plan = compile_plan(dict(layout.schema) | {"fields": middle}, layout, apart=frozenset(objects))
         reader = dict(layout.schema) | {
             "fields": [e if e["name"] in objects else e | {"type": _bare(e["type"])} for e in layout.schema["fields"]]
         }
@@ -42,13 +43,12 @@ def transcoder(writer: Mapping[str, Any], layout: Layout, reason: str) -> Transc
         bare = fastavro.parse_schema(dict(layout.schema) | {"fields": [e | {"type": _bare(e["type"])} for e in ours]})
     except (fastavro.schema.SchemaParseException, fastavro.schema.UnknownType, Unplanned) as fault:
         raise Unresolvable(f"fastavro cannot read it either: {fault}") from fault
-    plan.fallback = reason
+    plan.fallback, named = reason, fastavro.parse_schema(dict(writer))
 
     def transcode(raw: bytes) -> tuple[bytes, list[Any]]:
-        source, target = io.BytesIO(raw), io.BytesIO()
-        event: Any = fastavro.schemaless_reader(source, written, wanted)
-        if source.tell() != len(raw):
-            raise ValueError(f"expected the end of the record, found {len(raw) - source.tell()} more bytes")
+        walk(named, raw)
+        target = io.BytesIO()
+        event: Any = fastavro.schemaless_reader(io.BytesIO(raw), written, wanted)
         fastavro.schemaless_writer(target, bare, event)
         return target.getvalue(), [event[name] for name in objects]
 
