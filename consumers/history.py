@@ -22,7 +22,7 @@ from consumers.loading import Loader
 from consumers.stretch import DAY_MS, Overtaken, Partition, Stretch, halves, in_portions
 from consumers.tables import HISTORY, LETTERS, name_of
 from infra import postgres
-from infra.errors import Unavailable
+from infra.errors import Fault, Unavailable
 from infra.metrics import SinkMetrics
 from schemas.columns import Batch
 from schemas.event import Event
@@ -31,6 +31,9 @@ LOG = structlog.get_logger()
 
 DAYS_AT_ONCE = 128
 """Most days of tables touched in one transaction: each takes locks, of which a small server has about a thousand."""
+
+REFUSALS = 100
+"""After so many values refused in a row it is not the values."""
 
 
 class History:
@@ -44,6 +47,7 @@ class History:
         self._session: Session | None = None
         self._days = Days()
         self._loaders: dict[type[Event], Loader] = {}
+        self._refused = 0
 
     def offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Return where to go on reading; a partition never seen begins at 0."""
@@ -84,9 +88,17 @@ class History:
                 for half in halves(stretches):
                     self._write_or_halve(half)
                 return
+            self._refused += 1
+            if self._refused > REFUSALS:
+                raise Fault(
+                    f"Postgres refuses one record after the other ({str(error).splitlines()[0]}): the tables are not those of this "
+                    "release; nothing more is set aside"
+                ) from error
             (one,) = stretches
             letter = keep(one, 0, "malformed", f"Postgres refused it: {str(error).splitlines()[0]}")
             self._write([one.without(np.ones(1, np.bool_))], [letter])
+        else:
+            self._refused = 0
 
     def _write(self, stretches: Sequence[Stretch], letters: list[Kept]) -> None:
         fit = [_sift(stretch, letters) for stretch in stretches]
