@@ -32,7 +32,6 @@ FIRST, PARTS, INSIDE = "Start here", "Run the parts", "Look inside"
 Json = Annotated[bool, Option("--json", help="Answer with one JSON object.")]
 Domain = Annotated[Literal["dispatch"], Argument(help="Which part of the business.", show_default=False)]
 SourceName = Literal["flights", "restaurant", "simulation"]
-Real = Literal["flights", "restaurant"]
 
 
 @app.command(rich_help_panel=FIRST)
@@ -81,17 +80,18 @@ def status(json: Json = False) -> None:
 def train(
     domain: Domain,
     model: Annotated[Literal["delay"], Argument(help="What it predicts.", show_default=False)],
-    source: Annotated[Real, Option(help="Whose events it learns from.")] = "flights",
+    source: Annotated[SourceName, Option(help="Whose events it learns from.")] = "flights",
     file: Annotated[
         Path | None, Option(help="A file of that source; the project's sample by default.", show_default=False)
     ] = None,
+    out: Annotated[str | None, Option(help="Store it in this folder or address instead.", show_default=False)] = None,
     promote: Annotated[bool, Option(help="Put it in force if it beats the baseline.")] = True,
     json: Json = False,
 ) -> None:
     """Train a model on events of the past, judge it on later ones beside the baseline, sign and store it."""
     from affluent.train import train as run
 
-    _end(run(domain=domain, model=model, source=source, file=file, promote=promote, json=json))
+    _end(run(domain=domain, model=model, source=source, file=file, out=out, promote=promote, json=json))
 
 
 @app.command(rich_help_panel=PARTS)
