@@ -7,10 +7,11 @@ from typing import Any
 from confluent_kafka import TopicPartition
 
 from infra import kafka
+from infra.errors import Fault
 from infra.registry import Registry
 from infra.settings import Settings
-from infra.store import BundleStore
-from models.bundle import BadBundle
+from infra.store import BundleStore, NoBundle
+from models.bundle import BadBundle, Bundle
 from schemas import catalogue
 from schemas.event import Event
 from streams.engine.engine import Clients
@@ -24,22 +25,27 @@ def schema_ids(registry: Registry) -> dict[type[Event], int]:
     return {event: ids[name] for name, (topic, event) in subjects.items() if getattr(event, "topic", None) == topic}
 
 
-def bundles(settings: Settings, refused: Callable[[str, str], None] = lambda _sha, _why: None) -> Callable[[str], Any]:
-    """Return how to get a bundle by its hash: loaded once; None, with the reason told, if it may not be used."""
+def refuse_loudly(sha: str, why: str) -> None:
+    """Stop a command that cannot do without this bundle. Raises Fault."""
+    raise Fault(f"bundle {sha[:12]}: {why}; train again, or put back the store and the keys it was made with")
+
+
+def bundles(settings: Settings, refused: Callable[[str, str], None] = refuse_loudly) -> Callable[[str], Any]:
+    """Return how to get a bundle by its hash: loaded once; None, with the reason told, if it is missing or may not be used."""
     store = BundleStore.at(settings.store)
 
     @lru_cache(maxsize=64)
     def load(sha: str) -> Any:
         try:
-            return store.load(sha)
-        except BadBundle as bad:
+            return Bundle.load(store.get(sha), store.keys.trusted(), sha)
+        except (BadBundle, NoBundle) as bad:
             refused(sha, str(bad))
             return None
 
     return load
 
 
-def engine_clients(settings: Settings, refused: Callable[[str, str], None] = lambda _sha, _why: None) -> Clients:
+def engine_clients(settings: Settings, refused: Callable[[str, str], None] = refuse_loudly) -> Clients:
     """Return what a worker needs to reach the world; registers the schemas. Raises Fault or Unavailable."""
     registry = Registry(settings.registry.url)
     admin = kafka.admin(settings.kafka)

@@ -7,7 +7,7 @@ Figures are of events later than anything a model was trained or calibrated on.
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,7 +131,6 @@ def _workers(directory: Path, screen: Any) -> Iterator[list[Child]]:
 
 def _send(settings: Settings, told: Told, screen: Any, children: list[Child], *, rate: float, limit: int | None) -> None:
     """Send the samples at a fixed rate and wait until all of them have come to rest."""
-    from affluent.produce import feed
     from affluent.stream import topology_of
 
     watch = Watch(settings, topology_of(DOMAIN), sink=f"consumers-{DOMAIN}")
@@ -145,7 +144,7 @@ def _send(settings: Settings, told: Told, screen: Any, children: list[Child], *,
                 child.require_alive()
             screen.flow(told.sent + n, watch.progress())
 
-        told.sent += feed(settings, DOMAIN, source, rate=rate, limit=limit, ticks=True, progress=progress)
+        told.sent += _feed(settings, source, rate, limit, progress)
     changed, before = time.monotonic(), None
     while not (now := watch.progress()).at_rest:
         for child in children:
@@ -161,6 +160,18 @@ def _send(settings: Settings, told: Told, screen: Any, children: list[Child], *,
     screen.flow(told.sent, now)
     told.seconds = time.monotonic() - began
     watch.close()
+
+
+def _feed(settings: Settings, source: str, rate: float, limit: int | None, progress: Callable[[int], None]) -> int:
+    """Send one source at a fixed rate, with the hours of its own time; return how many facts were sent."""
+    from infra.registry import Registry
+    from producers import dispatch, pace
+    from producers.client import Producer
+
+    pacer = pace.Pacer(pace.Rate(rate), clock=time.monotonic, sleep=time.sleep)
+    facts = dispatch.cut(dispatch.source(source), limit=limit)
+    with Registry(settings.registry.url) as registry, Producer(settings.kafka, registry) as producer:
+        return dispatch.send(facts, producer, pacer, told=lambda sent: progress(sent.events)).events
 
 
 def _look(settings: Settings, told: Told, screen: Any) -> None:

@@ -44,11 +44,13 @@ def _worker(domain: str) -> int:
     import uvloop
 
     from affluent.clients import engine_clients, ensure
+    from affluent.warm import warm_up
     from streams.engine.engine import Engine, Options
     from streams.engine.worker import app_for
 
     topology = topology_of(domain)
     with wiring.process(f"stream-{domain}") as process:
+        warm_up(topology)
         ensure(process.settings, topology)
         clients = engine_clients(process.settings, lambda sha, why: LOG.error("bundle refused", bundle=sha[:12], reason=why))
         options = Options(**process.settings.stream.model_dump(include=set(Options.__dataclass_fields__)))

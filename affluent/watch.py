@@ -1,7 +1,7 @@
 """How far has everything come? Ends of topics and positions of groups, asked from outside."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -77,8 +77,7 @@ class Watch:
             time.sleep(0.2)
 
 
-def _behind(group: Consumer, ends: dict[str, Sequence[int]]) -> int:
+def _behind(group: Consumer, ends: Mapping[str, Sequence[int]]) -> int:
     """How many records a group has not committed; a partition without a position is behind by all it has."""
     places = [TopicPartition(topic, number) for topic, found in ends.items() for number in range(len(found))]
-    done = group.committed(places, timeout=15)
-    return sum(ends[place.topic][place.partition] - max(place.offset, 0) for place in done)
+    return sum(ends[place.topic][place.partition] - max(place.offset, 0) for place in kafka.committed(group, places, brokers="the stack"))

@@ -13,7 +13,7 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Messag
 
 from infra.delivery import Delivery
 from infra.errors import Fault, Unavailable
-from infra.kafka import speaking
+from infra.kafka import committed, speaking
 from schemas.columns import Batch, Columns, Letter, Reader, Records, Strings, derive_ids, encode
 from schemas.control import MODEL_VERSIONS, Control, ModelVersionChanged
 from schemas.event import Event, Topic
@@ -78,8 +78,7 @@ class Relay:
 
     def _position(self) -> tuple[int, int | None]:
         """Return where the group goes on, and the last hour it told; 0 and None at first."""
-        with speaking(self._out.brokers):
-            (found,) = self._source.committed([self._place], SILENCE_S)
+        (found,) = committed(self._source, [self._place], brokers=self._out.brokers)
         if found.offset > self.end():
             raise Fault(
                 f"{MODEL_VERSIONS.name} has {self.end()} records, but {found.offset} were copied: it was made anew, so agents "

@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from mode import Service
 
 from infra.errors import Fault, Unavailable
+from infra.kafka import committed
 from infra.metrics import StreamMetrics
 from schemas.columns import Reader, Records
 from schemas.event import Event
@@ -112,8 +113,8 @@ class Engine(Service):
         reading = self.clients.consumer(group=f"{self.topology.name}.recovery")
         try:
             ready, starts = [], {}
-            committed = self._group.committed([TopicPartition(*place) for place in places], timeout=15)
-            for place, mark in zip(places, committed, strict=True):
+            marks = committed(self._group, [TopicPartition(*place) for place in places], brokers="the group's")
+            for place, mark in zip(places, marks, strict=True):
                 began = time.monotonic()
                 processor = self._processor(self._agents[place[0]], place[1])
                 start = recover(reading, processor, mark.offset)

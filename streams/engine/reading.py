@@ -1,19 +1,30 @@
 """How is a stretch of a log read, from one offset to another, without a group?"""
 
+import time
 from collections.abc import Iterator
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.columns import Records
 
 TIMEOUT_S = 15.0
 BATCH = 4000
+_NOT_YET = {KafkaError._UNKNOWN_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION}
 
 
 def bounds(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
-    """Return the first and the next offset of a partition, as of now. Raises KafkaException."""
-    first, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
-    return first, end
+    """Return the first and the next offset of a partition, as of now. Raises KafkaException.
+
+    A client that has just met a topic may not know its partitions yet: it is asked again for a while.
+    """
+    for wait_s in (0.05, 0.2, 0.5, 1.0, 2.0):
+        try:
+            return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
+        except KafkaException as error:
+            if error.args[0].code() not in _NOT_YET:
+                raise
+            time.sleep(wait_s)
+    return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
 
 
 def messages(consumer: Consumer, topic: str, partition: int, start: int, stop: int) -> Iterator[list[Message]]:
