@@ -44,12 +44,12 @@ format: .venv/.dev  ## put the code into shape
 lock: .venv/.runtime  ## rebuild the locks in requirements/; UPGRADE=1 takes the newest versions
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh requirements/lock.sh
 
-bench: .venv/.dev  ## measure throughput, latency and start-up; writes docs/benchmarks.md
+bench: .venv/.dev  ## measure and write docs/benchmarks.md; ARGS="columns" chooses
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 soak: .venv/.dev  ## ten million events; is memory flat?
 	@$(BIN)/python -m tests.benchmarks soak $(ARGS)
 faults: .venv/.dev  ## kill workers, sinks and servers under load; is every event there exactly once?
-	@$(BIN)/python -m pytest tests/integration -k "kill or crash or away" $(ARGS)
+	@$(BIN)/python -m pytest tests/integration tests/e2e -k "kill or crash or dies or zombie or away or disk or bad_input" $(ARGS)
 
 clean:  ## remove what the other targets made here (.venv, caches)
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info .coverage*
