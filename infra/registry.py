@@ -67,12 +67,13 @@ class Registry:
 
     def _require_rule(self) -> None:
         answer = self._ask("GET", "/config")
-        level = answer.json().get("compatibilityLevel") if answer.status_code == httpx2.codes.OK else None
-        if level != RULE:
-            self._require_ok(self._ask("PUT", "/config", {"compatibility": RULE}), f"refused the rule {RULE}")
+        if answer.status_code == httpx2.codes.OK and answer.json().get("compatibilityLevel") == RULE:
+            return
+        answer = self._insisting("PUT", "/config", {"compatibility": RULE})
+        self._require_ok(answer, f"refused the rule {RULE}")
 
     def _register(self, subject: str, event: type[Event]) -> int:
-        answer = self._ask("POST", f"/subjects/{subject}/versions", {"schema": json.dumps(avro.schema(event))})
+        answer = self._insisting("POST", f"/subjects/{subject}/versions", {"schema": json.dumps(avro.schema(event))})
         if answer.status_code == httpx2.codes.CONFLICT:
             raise Fault(
                 f"{subject}: {event.__name__} and its earlier versions cannot read each other ({_said(answer)}); "
@@ -80,6 +81,11 @@ class Registry:
             )
         self._require_ok(answer, f"refused the schema of {subject}")
         return int(answer.json()["id"])
+
+    def _insisting(self, verb: str, path: str, body: Mapping[str, Any]) -> httpx2.Response:
+        """Ask once more after a conflict: it may only say that another process made the same thing at the same moment."""
+        answer = self._ask(verb, path, body)
+        return self._ask(verb, path, body) if answer.status_code == httpx2.codes.CONFLICT else answer
 
     def schema(self, schema_id: int) -> dict[str, Any] | None:
         """Return the parsed schema of an id, or None if the registry has none. Raises Unavailable if it is away.

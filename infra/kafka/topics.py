@@ -130,29 +130,3 @@ def _created(future: Any, kafka: Kafka) -> None:
 def end_offsets(source: Consumer, topic: str, count: int, *, within_s: float = 15.0) -> list[tuple[int, int]]:
     """Return the first and the next offset of each partition of a topic. Raises KafkaException."""
     return [source.get_watermark_offsets(TopicPartition(topic, p), timeout=within_s) for p in range(count)]
-
-
-_FINDING = {
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError._WAIT_COORD,
-    KafkaError._TIMED_OUT,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-}
-
-
-def committed(group: Any, places: list[TopicPartition], *, brokers: str, within_s: float = 60.0) -> list[TopicPartition]:
-    """Return how far a group has committed each partition; the offset is negative where it has not.
-
-    A new broker takes a while to know which groups it coordinates: it is asked again. Raises Unavailable, or Fault if locked out.
-    """
-    deadline = time.monotonic() + within_s
-    while True:
-        try:
-            return list(group.committed(places, 15.0))
-        except KafkaException as error:
-            if error.args[0].code() not in _FINDING or time.monotonic() > deadline:
-                with speaking(brokers):
-                    raise
-            time.sleep(RETRY_S)

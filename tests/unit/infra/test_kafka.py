@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from infra import kafka
 from infra.errors import Fault, Unavailable
+from infra.kafka import topics
 from infra.settings import Kafka
 from schemas.event import Topic
 
@@ -61,13 +62,13 @@ def test_a_broker_that_is_away_is_unavailable_and_named() -> None:
 
 
 def test_only_topics_with_several_partitions_follow_the_setting() -> None:
-    assert kafka._wanted(Topic("a.b.v1", key="k"), 3) == 3
-    assert kafka._wanted(Topic("a.b.v1", key="k"), None) == 12
-    assert kafka._wanted(Topic("a.b.v1", key="k", partitions=1), 3) == 1
+    assert topics._wanted(Topic("a.b.v1", key="k"), 3) == 3
+    assert topics._wanted(Topic("a.b.v1", key="k"), None) == 12
+    assert topics._wanted(Topic("a.b.v1", key="k", partitions=1), 3) == 1
 
 
 def test_a_topic_keeps_events_by_when_we_heard_of_them() -> None:
-    made = kafka._new(Topic("a.b.v1", key="k", retention=None, compacted=True), 4, 1)
+    made = topics._new(Topic("a.b.v1", key="k", retention=None, compacted=True), 4, 1)
     assert made.num_partitions == 4
     assert made.config is not None
     assert made.config["retention.ms"] == "-1"

@@ -17,12 +17,13 @@ ONE = {SUBJECT: (ASSIGNMENTS, AssignmentAccepted)}
 
 @dataclass
 class Server:
-    """Answers as the Confluent API does; `answer`, if set, is all it says."""
+    """Answers as the Confluent API does; `answer`, if set, is all it says; `conflicts` meet the next writes."""
 
     level: str = "BACKWARD"
     schemas: list[str] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     answer: httpx2.Response | Exception | None = None
+    conflicts: list[str] = field(default_factory=list)
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.asked.append((request.method, request.url.path))
@@ -30,6 +31,8 @@ class Server:
             raise self.answer
         if self.answer is not None:
             return self.answer
+        if request.method != "GET" and self.conflicts:
+            return httpx2.Response(409, json={"message": self.conflicts.pop(0)})
         body = json.loads(request.content or b"{}")
         match request.method, request.url.path.removeprefix("/v7").split("/")[1:]:
             case "GET", ["config"]:
@@ -90,12 +93,16 @@ def test_a_missing_schema_may_come_later(registry: Registry) -> None:
 
 def test_an_incompatible_schema_names_its_subject_the_reason_and_the_way_out(registry: Registry, server: Server) -> None:
     server.level = RULE
-    subjects = iter(
-        [httpx2.Response(200, json={"compatibilityLevel": RULE}), httpx2.Response(409, json={"message": "READER_FIELD"})]
-    )
-    refusing = Registry("http://r", transport=httpx2.MockTransport(lambda _: next(subjects)))
+    server.conflicts = ["READER_FIELD"] * 2
     with pytest.raises(Fault, match=rf"{SUBJECT}.*READER_FIELD.*default.*\.v2"):
-        refusing.register_all(ONE)
+        registry.register_all(ONE)
+
+
+def test_a_conflict_with_another_process_that_does_the_same_is_none(registry: Registry, server: Server) -> None:
+    server.conflicts = ["rule already exists"]
+    assert registry.register_all(ONE) == {SUBJECT: 1}
+    server.conflicts = ["subject already exists"]
+    assert registry.register_all(ONE) == {SUBJECT: 1}
 
 
 @pytest.mark.parametrize(
