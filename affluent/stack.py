@@ -50,7 +50,7 @@ def up(*, json: bool = False, port: Sequence[str] = ()) -> int:
     at = _places()
     began = time.monotonic()
     with shown(quiet=json) as progress:
-        stack = start(progress, at.directory, at.cache, mirror=at.mirror, fixed=_ports(port))
+        stack = start(progress, at.directory, at.cache, mirror=at.mirror, fixed=_ports(port), stay=True)
     answer = {**_addresses(stack), "ready_s": round(time.monotonic() - began, 2)}
     if json:
         _say(json_.dumps(answer))

@@ -34,12 +34,14 @@ def up(
     mirror: str | None = None,
     fixed: Mapping[str, int] | None = None,
     guardian: int | None = None,
+    stay: bool = False,
     patience_s: float = 90.0,
 ) -> StackState:
     """Start what does not run yet, and return how to reach it.
 
     mirror: where the Java archives come from, instead of the library's default. fixed: ports that must be these, by name.
-    guardian: pid of the process whose end ends the stack; None: it stays until `down`. patience_s: for each server.
+    guardian: pid of the process whose end ends the stack we start; None: it stays until `down`. stay: one that runs already
+    and would end with its guardian stays as well. patience_s: for each server.
     Raises Fault, with nothing of this start left, if a needed server cannot be had.
     """
     places = Places((directory or default_directory()).absolute(), (cache or default_cache()).absolute())
@@ -50,13 +52,16 @@ def up(
     try:
         with places.locked(lambda: told.step("stack", "waiting for another start or stop of it")):
             record = _recognised(places)
+            fresh = record.status != "running"
             site = Site(places, record.ports, _secrets(places), told, mirror)
             if missing := _missing(record):
                 _start(site, record, missing, fixed or {}, guardian, patience_s)
             _check(record, fixed or {})
-            if guardian is None:
+            # Left by a crash that its keeper did not survive either?
+            left = record.guardian is not None and not record.guardian.alive
+            if stay or (guardian is None and (fresh or left)):
                 _release(site, record)
-            elif record.guardian and not record.guardian.alive:  # left by a crash that its keeper did not survive either
+            elif guardian is not None and left:
                 _guard(site, record, guardian)
             return state.addresses(places, record, site.secrets)
     except OSError as error:

@@ -273,6 +273,8 @@ def test_a_stack_that_is_wanted_for_longer_outlives_its_guardian(folder: Path) -
         assert holder.stdout is not None
         assert holder.stdout.readline() == "up\n"
         stack = up(directory=folder)
+        assert status(folder).ends_with == holder.pid
+        assert up(directory=folder, stay=True) == stack
         holder.terminate()
         holder.wait(60)
     assert running(folder) == stack
