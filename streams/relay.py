@@ -100,21 +100,17 @@ class Relay:
         return self._seen
 
     def step(self, timeout_s: float = 0.2) -> None:
-        """Copy what comes within about the timeout. Raises Undelivered (it can be called again: nothing is skipped) and Fault."""
-        messages: list[Message] = []
-        end = 0
-        for message in self._source.consume(_RECORDS, timeout_s):
+        """Copy what comes within about the timeout. Raises Unavailable (it can be called again: nothing is skipped) and Fault."""
+        found = self._source.consume(_RECORDS, timeout_s)
+        if messages := [message for message in found if message.error() is None]:
+            self._copy(messages)
+        for message in found:
             error = message.error()
-            if error is None:
-                messages.append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                end = message.offset() or 0
-            elif not error.retriable() and error.code() != KafkaError._ALL_BROKERS_DOWN:
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                self._seen = max(self._seen, message.offset() or 0)
+            elif error is not None:
                 with speaking(self._out.brokers):
                     raise KafkaException(error)
-        if messages:
-            self._copy(messages)
-        self._seen = max(self._seen, end)
 
     def tick(self, now: datetime) -> int:
         """Tell every hour that has begun since the last one told, only the present one at first; return how many."""

@@ -87,11 +87,12 @@ class FakeOutlet:
 
 @dataclass
 class FakeConsumer:
-    """A reader of one assigned partition of a FakeLog, in a group."""
+    """A reader of one assigned partition of a FakeLog, in a group. fails: what it reports once, behind the next records."""
 
     log: FakeLog
     group: str
     at: TopicPartition | None = None
+    fails: KafkaError | None = None
 
     def assign(self, partitions: list[TopicPartition]) -> None:
         """Read from here on."""
@@ -107,6 +108,7 @@ class FakeConsumer:
             end = KafkaError(KafkaError._PARTITION_EOF)
             return [Message(topic=self.at.topic, partition=self.at.partition, offset=start, error=end)]
         self.at = TopicPartition(self.at.topic, self.at.partition, start + len(found))
+        failure, self.fails = self.fails, None
         return [
             Message(
                 topic=self.at.topic,
@@ -117,7 +119,7 @@ class FakeConsumer:
                 timestamp=(2, self.log.appended_at_ms),
             )
             for i, (key, value) in enumerate(found)
-        ]
+        ] + ([] if failure is None else [Message(error=failure)])
 
     def committed(self, partitions: list[TopicPartition], _timeout: float = -1) -> list[TopicPartition]:
         """Return what the group committed; a negative offset is nothing."""

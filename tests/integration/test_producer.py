@@ -191,8 +191,8 @@ def test_messages_that_nobody_should_send_lie_between_good_ones_and_only_they_ar
 
 
 def test_a_broker_that_dies_is_waited_for_and_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
-    """A whole simulated day is under way when the broker is killed; it comes back on the same port."""
-    city = City(seed=78, orders=20_000)
+    """A simulated day is under way when the broker is killed; it comes back on the same port."""
+    city = City(seed=78, orders=5_000)
     waits: list[str] = []
     with running_stack(directory=tmp_path / "stack") as stack:
         kafka = Kafka(brokers=stack.brokers)
@@ -203,10 +203,10 @@ def test_a_broker_that_dies_is_waited_for_and_nothing_is_lost_or_doubled(tmp_pat
 
         def dying() -> Iterator[Chunk]:
             (whole, *rest) = simulate(city, 1)
-            yield whole.take(slice(10_000))
+            yield whole.take(slice(5_000))
             os.kill(pid, signal.SIGKILL)
             again.start()
-            yield whole.take(slice(10_000, None))
+            yield whole.take(slice(5_000, None))
             yield from rest
 
         with Registry(stack.registry_url) as registry, Producer(kafka, registry, patience_s=None, on_wait=waits.append) as client:
@@ -214,7 +214,7 @@ def test_a_broker_that_dies_is_waited_for_and_nothing_is_lost_or_doubled(tmp_pat
             again.join()
             found = read(kafka, registry, ASSIGNMENTS)
     expected = [event.event_id for chunk in simulate(city, 1) for event in chunk.rows()]
-    ids = [event.event_id for batch in found for event in batch.rows()]
+    ids = [event_id for batch in found for event_id in batch.event_ids]
     assert sent.events == len(expected)
     assert sorted(ids) == sorted(expected)
     for batch in found:

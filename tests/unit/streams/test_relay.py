@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.delivery import Delivery, Undelivered
-from infra.errors import Fault
+from infra.errors import Fault, Unavailable
 from infra.settings import Kafka
 from producers import ticks
 from producers.client import Producer
@@ -43,9 +43,9 @@ class World:
     def id_of(self, event: type[Event], topic: Topic) -> int:
         return self.ids[f"{ASSIGNMENTS.name if topic is OTHER else topic.name}-{event.__name__}"]
 
-    def relay(self, *, from_start: bool = False) -> Relay:
+    def relay(self, *, from_start: bool = False, fails: KafkaError | None = None) -> Relay:
         return Relay(
-            source=FakeConsumer(self.log, "relay"),
+            source=FakeConsumer(self.log, "relay", fails=fails),
             out=Delivery(Kafka(brokers="fake:9092"), patience_s=0.0, outlet=self.outlet),
             schemas=self.registry,
             ids=self.id_of,
@@ -153,6 +153,20 @@ def test_copies_that_kafka_refuses_are_made_again() -> None:
     world.outlet.refuses = None
     once(relay)
     assert [[c.number for c in controls] for controls in world.everywhere()] == [[1]] * 5
+
+
+@pytest.mark.parametrize(
+    ("code", "raised"), [(KafkaError._ALL_BROKERS_DOWN, Unavailable), (KafkaError.TOPIC_AUTHORIZATION_FAILED, Fault)]
+)
+def test_what_came_before_a_broker_went_away_is_not_skipped(code: int, raised: type[Exception]) -> None:
+    world = World()
+    world.announce(0)
+    relay = world.relay(fails=KafkaError(code))
+    with pytest.raises(raised):
+        once(relay)
+    world.announce(1)
+    once(relay)
+    assert [[c.number for c in controls] for controls in world.everywhere()] == [[1, 2]] * 5
 
 
 def test_what_is_no_model_version_is_set_aside_and_its_neighbours_are_copied() -> None:
