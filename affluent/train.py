@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from infra.settings import Settings
     from models.bundle import Bundle, Manifest
     from producers.chunk import Chunk
+    from schemas.control import Stage
 
 Told = Callable[[str, int], None]
 """What is being done, and how many events of it are done."""
@@ -84,16 +85,22 @@ def make(
 
 def announce(settings: "Settings", bundle: "Bundle") -> None:
     """Publish that a bundle was trained and is in force from now on. Raises Fault or Unavailable."""
+    mae = bundle.manifest.metrics["mae_min"]
+    note = f"mean absolute error {mae.model:.2f} min, baseline {mae.baseline:.2f} min"
+    stages: tuple[Stage, ...] = ("trained", "promoted")
+    for stage in stages:
+        announce_stage(settings, bundle, stage, note=note)
+
+
+def announce_stage(settings: "Settings", bundle: "Bundle", stage: "Stage", *, note: str) -> None:
+    """Publish that a bundle entered a stage now. Raises Fault or Unavailable."""
     from producers.client import Producer
     from producers.models import announce as say
     from schemas.control import ModelVersionChanged
 
-    mae = bundle.manifest.metrics["mae_min"]
-    note = f"mean absolute error {mae.model:.2f} min, baseline {mae.baseline:.2f} min"
     said: dict[str, Any] = {"model": bundle.manifest.name, "version": bundle.version, "sha256": bundle.sha256, "note": note}
     with Producer(settings.kafka, settings.registry.url, events=(ModelVersionChanged,)) as producer:
-        for stage in ("trained", "promoted"):
-            say(producer, **said, stage=stage, at=datetime.now(UTC))
+        say(producer, **said, stage=stage, at=datetime.now(UTC))
 
 
 def _events(source: str, files: Sequence[Path]) -> "Iterator[Chunk]":
