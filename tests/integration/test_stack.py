@@ -21,9 +21,12 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined]  # not re-exported by name
 
 from infra.errors import Fault
-from infra.stack import StackState, down, postgres, running, running_stack, status, up
+from infra.stack import Quiet, StackState, down, ports, postgres, processes, running, running_stack, status, up
+from infra.stack.launch import Launch
+from infra.stack.places import Places, default_cache
 from infra.stack.processes import having
-from infra.stack.server import STACK
+from infra.stack.server import STACK, Site
+from infra.stack.state import Record
 from infra.stack.targets import announce, withdraw
 
 ROOT = Path(__file__).parents[2]
@@ -203,19 +206,6 @@ def test_topics_tables_and_schemas_outlive_a_stop_and_not_a_wipe(folder: Path) -
     assert [file.name for file in folder.iterdir()] == ["lock"]
 
 
-def test_a_killed_server_is_named_and_the_next_start_restarts_it_alone(folder: Path) -> None:
-    stack = up(directory=folder)
-    before = {server.name: server.pid for server in status(folder).servers}
-    for name in ("registry", "valkey"):
-        os.kill(before[name] or 0, signal.SIGKILL)
-    eventually(lambda: not status(folder).whole)
-    with pytest.raises(Fault, match=r"valkey and registry of the stack .* died: run `affluent up`"):
-        running(folder)
-    assert up(directory=folder) == stack
-    after = {server.name: server.pid for server in status(folder).servers}
-    assert {name for name in after if after[name] != before[name]} == {"registry", "valkey"}
-
-
 def test_what_was_confirmed_is_there_after_the_broker_and_the_database_were_killed(folder: Path) -> None:
     stack = up(directory=folder)
     create(stack, "stack.confirmed.v1")
@@ -230,7 +220,7 @@ def test_what_was_confirmed_is_there_after_the_broker_and_the_database_were_kill
     assert ask(f"{stack.registry_url}/subjects/x/versions/1")["schema"] == '"string"'  # by a registry that started again too
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, -2)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
 def test_nothing_is_left_when_the_one_who_holds_the_stack_ends(folder: Path, number: int, code: int) -> None:
     with script(HOLD, folder) as holder:
         assert holder.stdout is not None
@@ -319,9 +309,11 @@ def test_a_person_starts_looks_at_and_stops_the_servers_by_commands(folder: Path
     assert {
         server["name"]: server["alive"] for server in json.loads(looked.stdout)["servers"] if server["needed"]
     } == dict.fromkeys(("postgres", "valkey", "kafka", "registry"), True)
-    (pid,) = [server.pid for server in status(folder).servers if server.name == "valkey"]
-    os.kill(pid or 0, signal.SIGKILL)
+    before = {server.name: server.pid for server in status(folder).servers}
+    os.kill(before["valkey"] or 0, signal.SIGKILL)
     eventually(lambda: not status(folder).whole)
+    with pytest.raises(Fault, match=r"valkey of the stack .* died: run `affluent up`"):
+        running(folder)
     looked = affluent("status")
     assert looked.returncode == 1
     assert looked.stdout.startswith("Not alive: valkey. `affluent up` restarts what is missing.\n")
@@ -332,6 +324,8 @@ def test_a_person_starts_looks_at_and_stops_the_servers_by_commands(folder: Path
     assert "asked for valkey, is in use" in refused.stderr
     assert affluent("up").returncode == 0
     assert running(folder) == stack
+    after = {server.name: server.pid for server in status(folder).servers}
+    assert {name for name in after if after[name] != before[name]} == {"valkey"}
     stopped = json.loads(affluent("down", "--json").stdout)
     assert set(stopped["stopped"]) >= {"postgres", "valkey", "kafka", "registry"}
     assert left(folder) == []
@@ -362,8 +356,6 @@ except Fault as fault:
     namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount]
     if shutil.which("unshare") is None or subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode:
         pytest.skip("a small disk needs a namespace of its own, which this machine does not allow")
-    from infra.stack.places import default_cache
-
     for when in ("before", "begun"):
         argv = [*namespace, sys.executable, "-c", text, str(disk), when, str(default_cache())]
         done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -375,20 +367,25 @@ except Fault as fault:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account for the database")
 def test_where_namespaces_are_forbidden_the_database_runs_as_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = Places(folder, default_cache())
+    places.create()
+    secrets = dict.fromkeys(("superuser", "postgres", "registry"), "secret")
+    found = None
     with tempfile.TemporaryDirectory(dir="/var/tmp") as copies:
         monkeypatch.setattr(postgres, "NAMESPACE", ("no-such-program",))
         monkeypatch.setattr(postgres, "COPIES", Path(copies))
         postgres.account.cache_clear()
         try:
-            stack = up(directory=folder)
-            with psycopg.connect(stack.postgres_dsn) as connection:
-                connection.execute("create table kept as select 7 as n")
-            (pid,) = [server.pid for server in status(folder).servers if server.name == "postgres"]
-            assert psutil.Process(pid).username() == "nobody"
-            down(folder)
-            stack = up(directory=folder)
-            with psycopg.connect(stack.postgres_dsn) as connection:
-                assert connection.execute("select n from kept").fetchone() == (7,)
+            for statement in ("create table kept as select 7 as n", "insert into kept select 8"):
+                record = Record(ports=ports.choose(["postgres"], fixed={}, before={}))
+                Launch(Site(places, record.ports, secrets, Quiet()), record, [postgres.POSTGRES], {}, 60, lambda: None).run()
+                assert psutil.Process(record.servers["postgres"].pid).username() == "nobody"
+                dsn = f"postgresql://affluent:secret@127.0.0.1:{record.ports['postgres']}/affluent"
+                with psycopg.connect(dsn) as connection:
+                    connection.execute(statement)
+                    found = connection.execute("select count(*) from kept").fetchone()
+                processes.stop(record.servers, {"postgres": signal.SIGINT})
+            assert found == (2,)
             down(folder, wipe=True)
             assert list(Path(copies).iterdir()) == []
         finally:
