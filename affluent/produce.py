@@ -1,5 +1,6 @@
 """How do facts get into Kafka from a file or a simulation? `affluent produce dispatch`, at a pace, with what was sent at the end."""
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -50,6 +51,8 @@ def produce(
     plan = pace.schedule(rate, speed_up)
     ends = 100_000 if source == "simulation" and limit is None and until is None else limit
     facts = cut(open_source(source, files, seed=seed), limit=ends, until=_aware(until))
+    # Its lines about a broker that is away would only repeat ours.
+    logging.getLogger("librdkafka").setLevel(logging.CRITICAL)
     with wiring.process(f"produce-{domain}") as process, Registry(process.settings.registry.url) as registry:
         ensure_topics(process.settings.kafka, catalogue.topics().values())
         confirmed = ProducerMetrics(process.registry).records.labels(ASSIGNMENTS.name)

@@ -5,6 +5,8 @@ Settings of librdkafka can be overridden by name: `producer(kafka, **{"linger.ms
 """
 
 import logging
+import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,15 +17,34 @@ from confluent_kafka.admin import AdminClient
 from infra.errors import Fault, Unavailable
 from infra.settings import Kafka
 
+SILENT_S = 60.0
+"""How long a line is not repeated."""
 
-def _worth_saying(line: logging.LogRecord) -> bool:
-    """The choice of gapless delivery is ours: a warning with every producer helps nobody."""
-    return "enable.gapless.guarantee is experimental" not in line.getMessage()
+
+class _Sparing(logging.Filter):
+    """Lets a line through once a minute, numbers apart: while a broker is away librdkafka says so dozens of times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the line is new."""
+        text = record.getMessage()
+        if "enable.gapless.guarantee is experimental" in text:  # the choice is ours: saying it helps nobody
+            return False
+        kind = re.sub(r"\d+", "0", text)
+        if record.created - self._last.get(kind, -math.inf) < SILENT_S:
+            return False
+        if len(self._last) > 1_000:
+            self._last.clear()
+        self._last[kind] = record.created
+        return True
 
 
 LOG = logging.getLogger("librdkafka")
 LOG.addHandler(logging.NullHandler())
-LOG.addFilter(_worth_saying)
+LOG.addFilter(_Sparing())
 
 LOCKED_OUT = {
     KafkaError._AUTHENTICATION,

@@ -16,9 +16,11 @@ from schemas.event import Topic
 MAX_RECORD_BYTES = 1_048_588
 """What a topic of ours takes: 1 MiB and a record's head."""
 RETRY_S = 0.05
+ANSWER_S = 10.0
+"""How long a broker may take to answer at all."""
 
 
-def partitions(kafka: Kafka, *, within_s: float = 15.0) -> dict[str, int]:
+def partitions(kafka: Kafka, *, within_s: float = ANSWER_S) -> dict[str, int]:
     """Return how many partitions each existing topic has. Raises Unavailable, or Fault if we are locked out."""
     return _partitions(_client(kafka), kafka, within_s)
 
@@ -73,7 +75,7 @@ def ensure_topics(
     wanted = {topic.name: (topic, _wanted(topic, override)) for topic in topics}
     client = _client(kafka)
     deadline = time.monotonic() + within_s
-    found = _partitions(client, kafka, within_s)
+    found = _partitions(client, kafka, min(within_s, ANSWER_S))
     missing = [_new(topic, count, kafka.replication) for name, (topic, count) in wanted.items() if name not in found]
     if missing:
         for future in client[0].create_topics(missing, operation_timeout=within_s).values():

@@ -1,5 +1,6 @@
 """Does every client of ours speak to Kafka in the same way?"""
 
+import logging
 import socket
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from infra import kafka
 from infra.errors import Fault, Unavailable
 from infra.kafka import topics
+from infra.kafka.clients import _Sparing
 from infra.settings import Kafka
 from schemas.event import Topic
 
@@ -74,3 +76,13 @@ def test_a_topic_keeps_events_by_when_we_heard_of_them() -> None:
     assert made.config["retention.ms"] == "-1"
     assert made.config["message.timestamp.type"] == "LogAppendTime"
     assert made.config["cleanup.policy"] == "compact"
+
+
+def test_a_line_that_librdkafka_repeats_is_said_once_a_minute() -> None:
+    line = "FAIL [rdkafka#producer-%d] Connect to ipv4#127.0.0.1:1 failed: Connection refused (after %dms in state CONNECT)"
+    record = logging.makeLogRecord({"msg": line, "args": (1, 0), "created": 1_000.0})
+    sparing = _Sparing()
+    assert sparing.filter(record)
+    for later, said in ((1_000.1, False), (1_059.0, False), (1_060.0, True), (1_061.0, False)):
+        assert sparing.filter(logging.makeLogRecord({"msg": line, "args": (2, 7), "created": later})) is said
+    assert sparing.filter(logging.makeLogRecord({"msg": "another line", "created": 1_061.0}))
