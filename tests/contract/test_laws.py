@@ -44,17 +44,14 @@ def bundles(sha: str):
 def logs(story: Sequence[Event], partitions: int) -> list[Records]:
     """Lay the facts into partitions by key, and every control record into all of them."""
     rows: list[list[tuple[bytes, bytes | None]]] = [[] for _ in range(partitions)]
+    values: dict[int, bytes | None] = {}
     for kind in {type(event) for event in story}:
         mine = [event for event in story if type(event) is kind]
-        values = dict(zip((id(event) for event in mine), encode(Columns.of(mine), IDS[kind]).raws(), strict=True))
-        for event in mine:
-            event.__dict__["_value"] = values[id(event)]
+        values.update(zip(map(id, mine), encode(Columns.of(mine), IDS[kind]).raws(), strict=True))
     for event in story:
-        value = event.__dict__.pop("_value")
         key = b"control" if isinstance(event, Control) else event.key.encode()
-        places = range(partitions) if isinstance(event, Control) else [partition_for(key, partitions)]
-        for place in places:
-            rows[place].append((key, value))
+        for place in range(partitions) if isinstance(event, Control) else [partition_for(key, partitions)]:
+            rows[place].append((key, values[id(event)]))
     return [
         Records.of(ASSIGNMENTS.name, p, [(i, 1_700_000_000_000, k, v) for i, (k, v) in enumerate(r)]) for p, r in enumerate(rows)
     ]
