@@ -18,10 +18,11 @@ def interval(residuals: NDArray[np.float64], coverage: float = 0.8) -> tuple[flo
 
     residuals: truth minus prediction on calibration rows, any order. Raises ValueError if there are too few of them.
     """
-    n, tail = len(residuals), (1.0 - coverage) / 2.0
-    low, high = floor((n + 1) * tail), ceil((n + 1) * (1.0 - tail))
-    if low < 1 or high > n:
-        raise ValueError(f"expected at least {ceil(1 / tail) - 1} residuals for a coverage of {coverage}, found {n}")
+    n, tail = len(residuals), round((1.0 - coverage) / 2.0, 9)
+    low = floor(round((n + 1) * tail, 9))
+    high = n + 1 - low
+    if low < 1:
+        raise ValueError(f"expected at least {ceil(round(1 / tail, 9)) - 1} residuals for a coverage of {coverage}, found {n}")
     ordered = np.sort(residuals)
     return float(ordered[low - 1]), float(ordered[high - 1])
 

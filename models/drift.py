@@ -19,9 +19,11 @@ from schemas.columns import Columns, Strings, hash_strings
 from schemas.dispatch import DriftDetected, PredictionScored
 
 _BYTES = 4_096
+_RECENT = 32
+"""The window looks for a change after every 32 labels: the last 32 stand for the time since."""
 DETECTORS = TableSpec(
     f"detectors_river_{river_version}",  # another River, another table: rebuilt from the log
-    np.dtype([("labels", "i8"), ("at_drift", "?"), ("size", "i4"), ("adwin", "u1", (_BYTES,))]),
+    np.dtype([("labels", "i8"), ("at_drift", "?"), ("recent", "f8", (_RECENT,)), ("size", "i4"), ("adwin", "u1", (_BYTES,))]),
 )
 DETECTOR = f"river.drift.ADWIN {river_version}"
 
@@ -72,20 +74,23 @@ def _watch(
     size, labels, at_drift = int(rows["size"][slot]), int(rows["labels"][slot]), bool(rows["at_drift"][slot])
     if size:
         detector.__setstate__(rows["adwin"][slot, :size].tobytes())
-    changes = []
+    recent, changes = rows["recent"][slot].tolist(), []
     for number, error in zip(numbers, errors, strict=True):
         if at_drift:  # as river.drift.ADWIN does: after a change it begins anew
             detector = _new(policy)
         total, width = detector.get_total() + error, detector.get_width() + 1
         at_drift = detector.update(error)
+        recent[labels % _RECENT] = error
         labels += 1
         if at_drift:
-            # What the window keeps is what it takes for the new level; what it let go was the old one.
-            kept, left = detector.get_width(), detector.get_total()
-            changes.append((number, (total - left) / max(width - kept, 1), left / max(kept, 1), labels))
+            since = min(labels, _RECENT)
+            after = sum(recent[:since]) / since
+            before = (total - after * since) / (width - since) if width > since else total / width
+            changes.append((number, before, after, labels))
     raw = np.frombuffer(detector.__getstate__(), np.uint8)
     if len(raw) > _BYTES:
         raise ValueError(f"a detector's state has {len(raw)} bytes, at most {_BYTES} fit")
+    rows["recent"][slot] = recent
     rows["labels"][slot], rows["size"][slot], rows["at_drift"][slot] = labels, len(raw), at_drift
     rows["adwin"][slot, : len(raw)] = raw
     rows["adwin"][slot, len(raw) :] = 0

@@ -108,7 +108,7 @@ def predict(known: Features, state: State) -> Delays:
             models.append("")
             reasons.append(_why_none(name, state))
             continue
-        found = answer(bundle, jobs.take(rows), known.x[rows])
+        found = answer(bundle, jobs, known.x) if len(rows) == n else answer(bundle, jobs.take(rows), known.x[rows])
         values[rows] = found.values
         stand_in = np.where(np.isfinite(found.values[:, 0]), BASELINE_RUNG, ABSTAINED)
         rung[rows] = np.where(found.champion, CHAMPION, stand_in)
@@ -123,7 +123,13 @@ def predict(known: Features, state: State) -> Delays:
 
 def _by_source(sources: Strings) -> Iterator[tuple[str, NDArray[np.int64]]]:
     """Yield each source with its rows."""
-    hashes, first, group = np.unique(hash_strings(sources)[:, 0], return_index=True, return_inverse=True)
+    if not len(sources):
+        return
+    keys = hash_strings(sources)[:, 0]
+    if (keys == keys[0]).all():
+        yield sources[0], np.arange(len(keys))
+        return
+    hashes, first, group = np.unique(keys, return_index=True, return_inverse=True)
     for number in range(len(hashes)):
         yield sources[int(first[number])], np.flatnonzero(group == number)
 

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from models.dispatch.forgetting import days, forget
 from models.dispatch.gains import DAY_MS, NAMES, fold_records
 from models.dispatch.tables import COMPANIES, COURIERS, DEPOTS, JOBS, LANES, ROUTES, SCENES
-from models.tables import State
+from models.tables import State, Table
 from schemas.columns import Batch, Columns, Strings, hash_strings
 from schemas.dispatch import AssignmentAccepted, DeliveryCompleted, WeatherObserved
 
 JOB_LIMIT_MS = 14 * DAY_MS
 IDLE_LIMIT_MS = 180 * DAY_MS
 _LEARNING = (COURIERS, ROUTES, COMPANIES, LANES, DEPOTS)
+_NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,21 @@ def fold(facts: Batch, state: State) -> Features:
 
 def _fold_part(facts: Batch, state: State, x: NDArray[np.float32]) -> None:
     accepted, completed, weather = facts.of(AssignmentAccepted), facts.of(DeliveryCompleted), facts.of(WeatherObserved)
-    keys, ended = _keys(accepted), _keys(completed)
-    of_reading = state[SCENES].slots(hash_strings(weather["depot_id"]))
     of_accepted, of_completed = np.full((accepted.n, 7), -1, np.int64), np.full((completed.n, 7), -1, np.int64)
-    of_accepted[:, 5], of_accepted[:, 6] = state[SCENES].slots(keys[4]), state[JOBS].slots(keys[5])
-    of_completed[:, 6] = state[JOBS].slots(ended[5], create=False)
-    known = of_completed[:, 6] >= 0
-    of_completed[known, 5] = state[SCENES].slots(ended[4][known])
-    for column, spec in enumerate(_LEARNING):
-        # Completions first: an acceptance sees a key that one later in the batch brings as a row that has seen nothing.
-        of_completed[known, column] = state[spec].slots(ended[column][known])
-        of_accepted[:, column] = state[spec].slots(keys[column], create=False)
+    keys = _keys(accepted) if accepted.n else []
+    if accepted.n:
+        of_accepted[:, 5], of_accepted[:, 6] = state[SCENES].slots(keys[4]), state[JOBS].slots(keys[5])
+    if completed.n:
+        ended = _keys(completed)
+        of_completed[:, 6] = state[JOBS].slots(ended[5], create=False)
+        known = np.flatnonzero(of_completed[:, 6] >= 0)
+        of_completed[known, 5] = state[SCENES].slots(ended[4][known])
+        for column, spec in enumerate(_LEARNING):
+            of_completed[known, column] = state[spec].slots(ended[column][known])
+    # After the completions: a key that one of them brings later in the batch is met here as a row that has seen nothing.
+    for column, (spec, key) in enumerate(zip(_LEARNING, keys, strict=False)):
+        of_accepted[:, column] = state[spec].slots(key, create=False)
+    of_reading = state[SCENES].slots(hash_strings(weather["depot_id"])) if weather.n else _NONE
     late, unmatched = fold_records(
         np.array([facts.number(event) for event in (AssignmentAccepted, DeliveryCompleted, WeatherObserved)]),
         facts.kind.astype(np.int64), facts.row.astype(np.int64), facts.at.astype(np.int64),
@@ -74,10 +79,9 @@ def _fold_part(facts: Batch, state: State, x: NDArray[np.float32]) -> None:
         state[SCENES].rows, state[JOBS].rows, x,
     )  # fmt: skip
     for spec, slots in zip(_LEARNING, of_completed.T, strict=False):
-        mine = slots[known]
-        state[spec].drop(mine[state[spec].rows["seen"][mine] == 0])
-    mine = np.concatenate([of_accepted[:, 6], of_completed[known, 6]])
-    state[JOBS].drop(mine[state[JOBS].rows["at"][mine] == 0])
+        _drop_empty(state[spec], "seen", slots[slots >= 0])
+    _drop_empty(state[JOBS], "at", of_accepted[:, 6])
+    _drop_empty(state[JOBS], "at", of_completed[of_completed[:, 6] >= 0, 6])
     state.count("late", late)
     state.count("unmatched", unmatched)
 
@@ -94,6 +98,13 @@ def _keys(jobs: Columns[Any]) -> list[NDArray[np.uint64]]:
         (jobs["assignment_id"],),
     ]
     return [hash_strings(depot, *others) for others in rest]
+
+
+def _drop_empty(table: Table, field: str, slots: NDArray[np.int64]) -> None:
+    """Drop the rows that hold nothing."""
+    empty = table.rows[field][slots] == 0
+    if empty.any():
+        table.drop(slots[empty])
 
 
 def _forget(state: State, now: int) -> None:

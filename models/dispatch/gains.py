@@ -32,10 +32,8 @@ expected one; a time in a name is how fast it fades."""
     STARTS_10MIN, STARTS_30MIN, STARTS_2H, DEPOT_LATENESS,
 ) = range(len(NAMES))  # fmt: skip
 
-UNKNOWN = -1e9
-"""What stands in x where we know nothing: events carry finite numbers, and a tree tells it from any real value by one
-split.
-"""
+UNKNOWN = np.nan
+"""What stands in x where we know nothing."""
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

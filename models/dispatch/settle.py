@@ -87,7 +87,7 @@ def fold(facts: Batch, known: Features, delays: Delays, state: State) -> Scored:
     which = np.concatenate([np.empty(0, np.int64), *truths])
     found = np.concatenate([np.empty(0, OPEN.dtype), *rows])
     words = {"source": Strings.concat(sources), "model": Strings.concat(models)}
-    return Scored(facts.order(DeliveryCompleted)[which], _fields(facts.of(DeliveryCompleted).take(which), found) | words)
+    return Scored(facts.order(DeliveryCompleted)[which], _fields(facts.of(DeliveryCompleted), which, found) | words)
 
 
 def _fresh(facts: Batch, known: Features, delays: Delays) -> NDArray[Any]:
@@ -107,6 +107,8 @@ def _fresh(facts: Batch, known: Features, delays: Delays) -> NDArray[Any]:
 
 def _remember(state: State, source: Strings, model: Strings, fresh: NDArray[Any]) -> None:
     """Keep the texts of sources and models, and when they were last used."""
+    if not len(fresh):
+        return
     for texts, name in ((source, "source"), (model, "model")):
         _, first, group = np.unique(fresh[name][:, 0], return_index=True, return_inverse=True)
         table = state[WORDS]
@@ -125,6 +127,8 @@ def _settle_part(
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
     accepted, completed = facts.of(AssignmentAccepted), facts.of(DeliveryCompleted)
     table = state[OPEN]
+    if not accepted.n and not completed.n:
+        return np.empty(0, OPEN.dtype), np.empty(0, np.int64)
     opens = table.slots(_key(accepted))
     closes = table.slots(_key(completed), create=False)
     out, settled = np.zeros(completed.n, OPEN.dtype), np.empty(completed.n, np.int64)
@@ -134,32 +138,36 @@ def _settle_part(
         opens, answered, fresh, closes, table.rows, np.zeros(1, OPEN.dtype), out, settled,
     )  # fmt: skip
     mine = np.concatenate([opens, closes[closes >= 0]])
-    table.drop(mine[table.rows["predicted_at"][mine] == 0])
+    empty = table.rows["predicted_at"][mine] == 0
+    if empty.any():
+        table.drop(mine[empty])
     state.count("truth_without_prediction", unmatched)
     state.count("prediction_replaced", replaced)
     return out[:done], settled[:done]
 
 
-def _fields(truth: Columns[DeliveryCompleted], found: NDArray[Any]) -> dict[str, Any]:
+def _fields(completed: Columns[DeliveryCompleted], rows: NDArray[np.int64], found: NDArray[Any]) -> dict[str, Any]:
     """Return the fields of PredictionScored: the completion's words, the prediction as it was, and what follows from both."""
-    n = truth.n
-    actual = (truth["at"] - found["promised_at"]) / 1000.0
+    n, at = len(rows), completed["at"][rows]
+    actual = (at - found["promised_at"]) / 1000.0
     said = {name: np.ascontiguousarray(found[name]) for name in ("delay_s", "low_s", "high_s", "baseline_s")}
     ids = np.ascontiguousarray(found["prediction_id"]).view(np.uint8)
     return {
         **said,
         "prediction_id": Strings(ids, np.arange(n, dtype=np.int64) * 32, np.full(n, 32, np.int32)),
-        **{name: truth[name] for name in ("assignment_id", "depot_id", "company_id")},
+        **{name: completed[name].take(rows) for name in ("assignment_id", "depot_id", "company_id")},
         "predicted_at": np.ascontiguousarray(found["predicted_at"]),
         "actual_s": actual, "error_s": said["delay_s"] - actual,
         "baseline_error_s": said["baseline_s"] - actual, "covered": (said["low_s"] <= actual) & (actual <= said["high_s"]),
-        "label_lag_s": (truth["at"] - found["predicted_at"]) / 1000.0,
+        "label_lag_s": (at - found["predicted_at"]) / 1000.0,
         "features": Ragged.of(found["features"][:, : len(NAMES)].astype(np.float64)),
     }  # fmt: skip
 
 
 def _words(keys: NDArray[np.uint64], state: State) -> Strings:
     """Return the texts behind keys of WORDS."""
+    if not len(keys):
+        return Strings.of([])
     table = state[WORDS]
     _, first, group = np.unique(keys[:, 0], return_index=True, return_inverse=True)
     slots = table.slots(np.ascontiguousarray(keys[first]), create=False)
