@@ -17,11 +17,11 @@ help:  ## list the targets
 	@sh $(SETUP) runtime && touch $@
 .venv/.dev: .venv/.runtime requirements/dev.txt
 	@sh $(SETUP) dev && touch $@
-.venv/.train: .venv/.dev requirements/forecast.txt requirements/train.txt
-	@sh $(SETUP) forecast train && touch $@
+.venv/.train: .venv/.dev requirements/learn.txt requirements/train.txt
+	@sh $(SETUP) learn train && touch $@
 
 setup: .venv/.dev  ## everything to work on the project: .venv with the runtime and the developer's tools
-setup-full: .venv/.train  ## the same, Prophet and torch, for training every model (5 GB more)
+setup-full: .venv/.train  ## the same, scikit-learn, Prophet and torch, for training every model (5 GB more)
 
 demo: .venv/.runtime  ## start all servers, stream real deliveries, show what happened, verify by replay, stop
 	@$(BIN)/affluent demo $(ARGS)
