@@ -52,7 +52,6 @@ class StreamMetrics:
         self.settle = spread("affluent_settle_seconds", "Truth joined to open predictions.")
         self.encode = spread("affluent_encode_seconds", "Columns to wire bytes.")
         self.produce = spread("affluent_produce_seconds", "Output handed to the producer; grows when its queue is full.")
-        self.state = spread("affluent_state_seconds", "State record cut, sent and confirmed.")
         # Worry when the 99th percentile since append passes 150 ms for minutes: we no longer keep up.
         self.latency = spread(
             "affluent_latency_seconds", "Until the output was handed over; since: event or append.", "since", bounds=LATENCY_S
@@ -69,7 +68,7 @@ class StreamMetrics:
         self.counted = counter("affluent_counted_total", "What a step counted: drift, unmatched truth, refused bundles.", "what")
         # Worry when workers of one agent show different versions for more than a minute, or none.
         self.model = gauge("affluent_model_info", "1 for the version in force.", "model", "version")
-        # An epoch is at least 20 to 50 ms old by design; worry above 1 s: the log or the output waits for the broker.
+        # An epoch is at least 20 to 50 ms old by design and ends with the state record's confirmation; worry above 1 s: the broker is slow.
         self.epoch = spread("affluent_epoch_seconds", "Age of an epoch when it was committed.")
         # Worry above 10 s: a restart or rebalance silences the partition for that long.
         self.recovery = spread("affluent_recovery_seconds", "From assignment until the tables were read.", bounds=LATENCY_S)
@@ -124,12 +123,6 @@ class ProducerMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         # Worry when it stands still while the app has work: nothing is heard of the business.
         self.records = Counter("affluent_produced_records_total", "Events confirmed by Kafka.", ("topic",), registry=registry)
-        # Worry at any: the app makes events that break their own schema.
-        self.refused = Counter("affluent_produce_refused_total", "Events refused before sending.", ("event",), registry=registry)
-        # Worry when it passes a few seconds: the broker is away and the app's queue fills.
-        self.confirm = Spread(
-            "affluent_produce_confirm_seconds", "From send to Kafka's confirmation.", ("topic",), LATENCY_S, registry
-        )
 
 
 def process_registry() -> CollectorRegistry:
