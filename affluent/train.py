@@ -94,11 +94,13 @@ def announce(settings: "Settings", bundle: "Bundle") -> None:
 
 def announce_stage(settings: "Settings", bundle: "Bundle", stage: "Stage", *, note: str) -> None:
     """Publish that a bundle entered a stage now. Raises Fault or Unavailable."""
+    from infra.kafka import ensure_topics
     from producers.client import Producer
     from producers.models import announce as say
-    from schemas.control import ModelVersionChanged
+    from schemas.control import MODEL_VERSIONS, ModelVersionChanged
 
     said: dict[str, Any] = {"model": bundle.manifest.name, "version": bundle.version, "sha256": bundle.sha256, "note": note}
+    ensure_topics(settings.kafka, [MODEL_VERSIONS])
     with Producer(settings.kafka, settings.registry.url, events=(ModelVersionChanged,)) as producer:
         say(producer, **said, stage=stage, at=datetime.now(UTC))
 
