@@ -21,7 +21,7 @@ from schemas.columns import Columns, Reader, encode
 from schemas.columns.records import Message
 from schemas.event import Event, Topic
 
-CLASSES = tuple(HISTORY)
+CLASSES = tuple(sorted(HISTORY, key=lambda event: event.__name__))
 """A class's schema id in these tests is its place here."""
 NOW_S = 1_800_000_000.0
 
@@ -33,8 +33,14 @@ def schema(schema_id: int) -> Mapping[str, Any] | None:
 
 def wire(event: Event) -> tuple[bytes, bytes]:
     """Return the event's key and value as they lie in Kafka."""
-    value = encode(Columns.of([event]), CLASSES.index(type(event))).raw(0)
-    return b"any" if not hasattr(event, "topic") else event.key.encode(), value or b""
+    return next(wires([event]))
+
+
+def wires(events: Sequence[Event]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield keys and values of events of one class."""
+    values = encode(Columns.of(events), CLASSES.index(type(events[0]))).raws()
+    for event, value in zip(events, values, strict=True):
+        yield event.key.encode() if hasattr(event, "topic") else b"any", value or b""
 
 
 def said(topic: Topic, events: Sequence[Event], *, partition: int = 0, start: int = 0) -> Stretch:
@@ -88,10 +94,10 @@ def rows(dsn: str, query: str) -> list[tuple[Any, ...]]:
 def eventually(true: Callable[[], bool], patience_s: float = 90.0) -> None:
     """Return as soon as something is true; fail if it never is."""
     tick = threading.Event()
-    for _ in range(int(patience_s / 0.05)):
+    for _ in range(int(patience_s / 0.1)):
         if true():
             return
-        tick.wait(0.05)
+        tick.wait(0.1)
     raise AssertionError("it never happened")
 
 
