@@ -32,13 +32,15 @@ down: .venv/.runtime  ## stop them
 
 test: .venv/.dev  ## all tests, on real servers; ARGS="tests/unit -q" chooses
 	@$(BIN)/python -m pytest $(ARGS)
-check: .venv/.dev  ## style, types, arrows between folders, generated files fresh
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check --quiet .
+check: style types arrows fresh  ## style, types, arrows between folders, generated files fresh
+style: .venv/.dev
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
+types: .venv/.dev
 	@$(BIN)/mypy
+arrows: .venv/.dev
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/affluent schemas check
-	@$(BIN)/affluent topics map --check
+fresh: .venv/.dev
+	@$(BIN)/affluent schemas check && $(BIN)/affluent topics map --check
 format: .venv/.dev  ## put the code into shape
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 lock: .venv/.runtime  ## rebuild the locks in requirements/; UPGRADE=1 takes the newest versions
@@ -55,4 +57,4 @@ clean:  ## remove what the other targets made here (.venv, caches)
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info .coverage*
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup setup-full demo up down test check format lock bench soak faults clean
+.PHONY: help setup setup-full demo up down test check style types arrows fresh format lock bench soak faults clean
