@@ -73,7 +73,7 @@ class Stream(_Part):
     max_in_flight: int = Field(
         default=65_536, ge=1, description="Records read and not yet committed; more is faster, and repeats more after a crash."
     )
-    min_epoch_s: float = Field(default=0.03, ge=0, le=10, description="How old an epoch gets before it is committed, seconds.")
+    min_epoch_s: float = Field(default=0.05, ge=0, le=10, description="How old an epoch gets before it is committed, seconds.")
     letters_in_a_row: int = Field(
         default=1000, ge=1, description="Dead letters in a row after which an agent stops: then the fault is ours."
     )

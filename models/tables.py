@@ -209,6 +209,8 @@ class Table:
         hashes: uint64 (n, 2), from `hash_strings`.
         """
         n = len(hashes)
+        if n == 0:
+            return np.empty(0, np.int64)
         if create:
             self._make_room(n)
         out, touched = np.empty(n, np.int64), np.empty(n, np.int64)
@@ -224,7 +226,10 @@ class Table:
 
     def drop(self, slots: Slots) -> None:
         """Forget these keys, once reached through `slots` in this batch; negative numbers are passed over."""
-        slots = np.unique(slots[slots >= 0])
+        slots = slots[slots >= 0]
+        if len(slots) == 0:
+            return
+        slots = np.unique(slots)
         slots = slots[self._live[slots]]
         unknown = self._stamp[slots] != self._batch
         if unknown.any():
@@ -273,16 +278,18 @@ class Table:
         return len(self._gone)
 
     def take_changes(self) -> Image:
-        """Return every row touched or dropped since the last call, each key once, as it is now."""
-        slots = np.unique(np.concatenate(self._dirty)) if self._dirty else np.empty(0, np.int64)
+        """Return every row touched or dropped since the last call, each live key once, as it is now."""
+        if not self._dirty:
+            return self.sweep(0, 0)
+        slots = np.unique(np.concatenate(self._dirty))
         slots = slots[self._live[slots]]
         gone = self._gone
         self._dirty, self._gone = [], []
         image = Image(self._keys[slots], self.rows[slots], np.ones(len(slots), np.bool_))
         if not gone:
             return image
-        keys = np.unique(np.concatenate(gone), axis=0)
-        # A key that was dropped and came back is live: its live row alone tells.
+        keys = np.concatenate(gone)
+        # A key that was dropped and came back is live: its live row alone tells. One dropped twice is told twice: no harm.
         keys = keys[_seek(keys, self._keys, self._index) < 0]
         return Image(
             np.concatenate([image.keys, keys]),

@@ -42,7 +42,7 @@ class Options:
 
     max_batch: int = 4000
     max_in_flight: int = 65_536
-    min_epoch_s: float = 0.03
+    min_epoch_s: float = 0.05
     letters_in_a_row: int = 1000
 
 
