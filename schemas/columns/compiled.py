@@ -16,6 +16,10 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_OPTIONS = {"_nrt": False, "nogil": True, "fastmath": False, "error_model": "numpy"}
+"""Without `_nrt`, numba's counting of references: a kernel makes no arrays, its caller holds them all, and atomic counting around each
+helper would cost more than the helper."""
+
 I64, I32, I16, U8, F64, BIT = types.int64, types.int32, types.int16, types.uint8, types.float64, types.boolean
 
 
@@ -53,7 +57,7 @@ class _Kernel:
         return (self.compiled or self.compile())(*args)
 
     def compile(self) -> Callable[..., Any]:
-        dispatcher = njit(nogil=True, fastmath=False, error_model="numpy")(self.function)
+        dispatcher = njit(**_OPTIONS, no_cfunc_wrapper=True)(self.function)
         dispatcher._cache = _PackageCache(self.function)
         dispatcher.compile(self.signature)
         dispatcher.disable_compile()
@@ -76,8 +80,14 @@ def kernel(result: Any, *arguments: Any) -> Callable[[Callable[P, R]], Callable[
 
 
 def inner(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function callable from kernels."""
-    return cast("Callable[P, R]", njit(nogil=True, fastmath=False, error_model="numpy")(function))
+    """Make a function callable from kernels, and from nowhere else."""
+    return cast("Callable[P, R]", njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
+
+
+def inner_always(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a small function part of every kernel that calls it: a call would cost more than its work."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
+    return cast("Callable[P, R]", njit(**_OPTIONS, **options)(function))
 
 
 def warm() -> None:

@@ -80,7 +80,7 @@ def _put(field: FieldLayout, out: Any, at: Any, valid: Any, column: Any) -> int:
         return writing.put_octets(out, at, valid, union, column.view(np.uint8), limits.high, field.shape is Shape.SYMBOL)
     return writing.put_lists(
         out, at, valid, union, column.values.view(np.float64), column.values.view(np.int64), field.shape is Shape.INTS,
-        column.start, column.count, limits.low, limits.high, limits.least, limits.most,
+        column.start, column.count, limits.low, limits.high, limits.least, limits.most, limits.unknown,
     )  # fmt: skip
 
 

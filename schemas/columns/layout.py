@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -104,10 +102,9 @@ def layout(event: type[Event]) -> Layout:
     }
     topic = getattr(event, "topic", None)
     key = topic.key if topic is not None else None
-    if key is not None and (key not in made or made[key].shape is not Shape.TEXT or made[key].nullable):
-        raise TypeError(f"{event.__name__}: expected a text field {key!r}, which its topic is keyed by")
+    if key is not None and (key not in made or made[key].shape is not Shape.TEXT or made[key].nullable or made[key].default):
+        raise TypeError(f"{event.__name__}: expected a text field {key!r}, always there, which its topic is keyed by")
     return Layout(event, made, schema, key)
 
 
 EVENT_ID, AT = "event_id", "at"
-PLAIN_TYPES: dict[Any, type] = {Shape.MOMENT: datetime, Shape.DECIMAL: Decimal}

@@ -32,12 +32,14 @@ def millis(moment: datetime) -> int:
 @dataclass(frozen=True)
 class Limits:
     """low, high: inclusive, of a whole number, a time (ms), unscaled decimal digits, a symbol's code, a text's bytes or a list's
-    length. least, most: inclusive, of a float or of each number in a list; least is nan where a number in a list may be nan."""
+    length. least, most: inclusive, of a float or of each number in a list. unknown: whether nan may stand for a number
+    of a list that is not known."""
 
     low: int = LEAST
     high: int = MOST
     least: float = -sys.float_info.max
     most: float = sys.float_info.max
+    unknown: bool = False
 
 
 def _flat(metadata: Any) -> Iterator[Any]:
@@ -128,5 +130,5 @@ def limits(annotation: Any, metadata: tuple[Any, ...], where: str, avro: Mapping
                 raise TypeError(f"{where}: columns cannot check the bounds of whole numbers in a list")
         least, most = _real(items)
         unknown = any(isinstance(rule, OrUnknown) for rule in items)
-        return Limits(short, long, math.nan if unknown else least, most)
+        return Limits(short, long, least, most, unknown)
     return Limits(0, max(len(avro.get("symbols", ())) - 1, 1))

@@ -5,17 +5,14 @@ READ, STORE, SLOT, PLACE, VALID, BRANCHES, NULL, ARG, MORE, LOW, HIGH, FLAGS, WI
 among lengths; VALID: among bytes, -1 if the field is never null. BRANCHES: of the writer's union, 0 if there is none; NULL: which of
 them is null. ARG, MORE: of READ. LOW, HIGH: inclusive bounds of a whole number, length or code. FLAGS: of the field."""
 
-(
-    NOTHING, BOOLEAN, INT, LONG, FLOAT, DOUBLE, BLOB, FIXED, ENUM, INTS, LONGS, FLOATS, DOUBLES,
-    CONSTANT,
-) = range(14)  # fmt: skip
-"""READ. FIXED: ARG bytes. ENUM: MORE symbols, mapped by `symbols[ARG + index]`. LONG: divided by ARG. CONSTANT: row ARG of constants."""
+NOTHING, BOOLEAN, INT, LONG, FLOAT, DOUBLE, BLOB, FIXED, ENUM, INTS, LONGS, FLOATS, DOUBLES = range(13)
+"""READ. FIXED: ARG bytes. ENUM: MORE symbols, mapped by `symbols[ARG + index]`. LONG: divided by ARG."""
 
 SKIP, TO_FLOAT, TO_LONG, TO_BYTE, TO_TEXT, TO_BYTES, TO_DECIMAL, TO_FLOATS, TO_LONGS = range(9)
 """STORE."""
 
-IS_ID, IS_AT, IS_KEY = 1, 2, 4
-"""FLAGS."""
+IS_ID, IS_AT, IS_KEY, UNKNOWN = 1, 2, 4, 8
+"""FLAGS. UNKNOWN: nan may stand for a number of the list."""
 
 # What is wrong with a record, worst first: whatever is found in a value, bytes that cannot be understood weigh more.
 (

@@ -5,7 +5,7 @@ symbols are matched by name. What the plan has no codes for goes through fastavr
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,28 +48,17 @@ class Plan:
     """What the kernel does with a record of one schema.
 
     rows: int64[m, WIDTH]; reals: float64[m, 2], bounds of floats; names: the field of each row; symbols: int64, writer's enum index to
-    code, -1 for none; symbol_names: the writer's symbol of each entry; constants: of added fields. fallback: why fastavro must
-    read it first, None if it need not.
+    code, -1 for none; symbol_names: the writer's symbol of each entry; defaults: our fields that the writer does not have.
+    fallback: why fastavro must read it first, None if it need not.
     """
 
     rows: Int64s
     reals: Floats
     names: list[str]
-    symbols: list[int] = field(default_factory=list)
-    symbol_names: list[str] = field(default_factory=list)
-    constants: "Constants" = field(default_factory=lambda: Constants())
+    symbols: Int64s
+    symbol_names: list[str]
+    defaults: list[FieldLayout]
     fallback: str | None = None
-
-
-@dataclass
-class Constants:
-    """The defaults of added fields: row i is (whole[i], real[i], text[i], numbers[i], valid[i])."""
-
-    whole: list[int] = field(default_factory=list)
-    real: list[float] = field(default_factory=list)
-    text: list[bytes] = field(default_factory=list)
-    numbers: list[list[float]] = field(default_factory=list)
-    valid: list[bool] = field(default_factory=list)
 
 
 def compile_plan(writer: Mapping[str, Any], layout: Layout, *, apart: frozenset[str] = frozenset()) -> Plan:
@@ -82,7 +71,7 @@ def compile_plan(writer: Mapping[str, Any], layout: Layout, *, apart: frozenset[
     for name, each in layout.fields.items():
         if each.shape is Shape.OBJECT and name not in apart:
             raise Unplanned(f"field {name}: ours is {each.avro}, for which there is no column type")
-    return _Compiler(writer, layout).plan
+    return _Compiler(writer, layout).plan()
 
 
 class _Compiler:
@@ -91,7 +80,10 @@ class _Compiler:
         self.named: dict[str, Any] = {}
         self.rows: list[list[int]] = []
         self.reals: list[tuple[float, float]] = []
-        self.plan = Plan(np.empty((0, op.WIDTH), np.int64), np.empty((0, 2)), [])
+        self.names: list[str] = []
+        self.symbols: list[int] = []
+        self.symbol_names: list[str] = []
+        self.defaults: list[FieldLayout] = []
         seen = set()
         for entry in writer["fields"]:
             target = layout.fields.get(entry["name"])
@@ -100,8 +92,11 @@ class _Compiler:
         for name, target in layout.fields.items():
             if name not in seen:
                 self._default(target)
-        self.plan.rows = np.array(self.rows, np.int64).reshape(-1, op.WIDTH)
-        self.plan.reals = np.array(self.reals, np.float64).reshape(-1, 2)
+
+    def plan(self) -> Plan:
+        """Return what was compiled."""
+        rows, reals = np.array(self.rows, np.int64).reshape(-1, op.WIDTH), np.array(self.reals, np.float64).reshape(-1, 2)
+        return Plan(rows, reals, self.names, np.array(self.symbols, np.int64), self.symbol_names, self.defaults)
 
     def _row(self, name: str, target: FieldLayout | None, **codes: int) -> None:
         row = [0] * op.WIDTH
@@ -114,12 +109,13 @@ class _Compiler:
             row[op.PLACE], row[op.VALID] = place.length.get(name, 0), place.valid.get(name, -1)
             row[op.FLAGS] = (
                 op.IS_ID * (name == EVENT_ID) | op.IS_AT * (name == AT) | op.IS_KEY * (name == self.layout.key)
+                | op.UNKNOWN * target.limits.unknown
             )  # fmt: skip
         for code, value in codes.items():
             row[getattr(op, code)] = value
         self.rows.append(row)
         self.reals.append((limits.least, limits.most) if limits else (-np.inf, np.inf))
-        self.plan.names.append(name)
+        self.names.append(name)
 
     def _wire(self, wire: Any, name: str, target: FieldLayout | None) -> None:
         union: dict[str, int] = {}
@@ -141,7 +137,7 @@ class _Compiler:
             raise Unplanned(f"field {name}: a {kind}")
         more: dict[str, int] = {"ARG": known["size"]} if kind == "fixed" else {}
         if kind == "enum":
-            more = {"ARG": len(self.plan.symbols), "MORE": len(known["symbols"])}
+            more = {"ARG": len(self.symbols), "MORE": len(known["symbols"])}
             self._symbols(known, target)
         if read == op.LONG:
             more = {"ARG": 1}
@@ -169,26 +165,15 @@ class _Compiler:
     def _symbols(self, known: Mapping[str, Any], target: FieldLayout | None) -> None:
         codes = {symbol: code for code, symbol in enumerate(target.symbols)} if target else {}
         other = codes.get(target.avro.get("default"), -1) if target and target.shape is Shape.SYMBOL else -1
-        self.plan.symbols += [codes.get(symbol, other) for symbol in known["symbols"]]
-        self.plan.symbol_names += known["symbols"]
+        self.symbols += [codes.get(symbol, other) for symbol in known["symbols"]]
+        self.symbol_names += known["symbols"]
 
     def _default(self, target: FieldLayout) -> None:
         if target.shape is Shape.OBJECT:
             return
         if target.default is None:
             raise Unresolvable(f"field {target.name}: the writer does not have it, and it has no default")
-        value, made = target.default[0], self.plan.constants
-        made.valid.append(value is not None)
-        made.whole.append(
-            target.symbols.index(value) if target.shape is Shape.SYMBOL and value is not None
-            else int.from_bytes(value.encode("latin-1"), "big", signed=True) if target.shape is Shape.DECIMAL and value is not None
-            else int(value) if isinstance(value, bool | int) else 0
-        )  # fmt: skip
-        made.real.append(float(value) if isinstance(value, int | float) else float("nan"))
-        text = value if isinstance(value, str) and target.shape in (Shape.TEXT, Shape.BYTES) else ""
-        made.text.append(text.encode("latin-1" if target.shape is Shape.BYTES else "utf-8"))
-        made.numbers.append(value if isinstance(value, list) else [])
-        self._row(target.name, target, READ=op.CONSTANT, ARG=len(made.valid) - 1)
+        self.defaults.append(target)
 
     def _name(self, wire: Any) -> str:
         known = self._known(wire)

@@ -22,7 +22,7 @@ class Transcoder:
 
     plan: Plan
     objects: tuple[str, ...]
-    transcode: Callable[[bytes], tuple[bytes, list[Any]]]
+    transcode: Callable[[bytes], tuple[bytes, tuple[Any, ...]]]
     """Avro bytes of the writer -> bytes for the plan, and the values of `objects`. Raises Exception if they cannot be read."""
 
 
@@ -45,12 +45,12 @@ def transcoder(writer: Mapping[str, Any], layout: Layout, reason: str) -> Transc
         raise Unresolvable(f"fastavro cannot read it either: {fault}") from fault
     plan.fallback, named = reason, fastavro.parse_schema(dict(writer))
 
-    def transcode(raw: bytes) -> tuple[bytes, list[Any]]:
+    def transcode(raw: bytes) -> tuple[bytes, tuple[Any, ...]]:
         walk(named, raw)
         target = io.BytesIO()
         event: Any = fastavro.schemaless_reader(io.BytesIO(raw), written, wanted)
         fastavro.schemaless_writer(target, bare, event)
-        return target.getvalue(), [event[name] for name in objects]
+        return target.getvalue(), tuple(event[name] for name in objects)
 
     return Transcoder(plan, objects, transcode)
 

@@ -135,12 +135,12 @@ def put_decimals(out: Bytes, at: Int64s, valid: Bools, union: bool, values: Int6
     return -1
 
 
-@kernel(I64, *_HEAD, reads(F64), reads(I64), BIT, reads(I64), reads(I32), I64, I64, F64, F64)
+@kernel(I64, *_HEAD, reads(F64), reads(I64), BIT, reads(I64), reads(I32), I64, I64, F64, F64, BIT)
 def put_lists(
     out: Bytes, at: Int64s, valid: Bools, union: bool, values: Floats, longs: Int64s, whole: bool, start: Int64s, count: Int32s,
-    low: int, high: int, least: float, most: float,
+    low: int, high: int, least: float, most: float, unknown: bool,
 ) -> int:  # fmt: skip
-    """Write lists of low to high numbers (longs if whole) as one block: at most 10 bytes a number and 7 more."""
+    """Write lists of low to high numbers (longs if whole; nan too if unknown) as one block: at most 10 bytes a number and 7 more."""
     for i in range(start.shape[0]):
         pos = at[i]
         if union:
@@ -154,7 +154,7 @@ def put_lists(
             for k in range(start[i], start[i] + count[i]):
                 if whole:
                     pos = _zigzag(out, pos, longs[k])
-                elif least <= values[k] <= most or (least != least and (values[k] != values[k] or -most <= values[k] <= most)):
+                elif least <= values[k] <= most or (unknown and np.isnan(values[k])):
                     pos = _double(out, pos, values[k])
                 else:
                     return i
