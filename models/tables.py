@@ -224,6 +224,10 @@ class Table:
             self._undo.append((slots, self.rows[slots], ~fresh, self._keys[slots]))
         return out
 
+    def find(self, hashes: Hashes) -> Slots:
+        """Return the row number of each key, -1 where absent, for looking only: nothing is marked as touched."""
+        return _seek(hashes, self._keys, self._index) if len(hashes) else np.empty(0, np.int64)
+
     def drop(self, slots: Slots) -> None:
         """Forget these keys, once reached through `slots` in this batch; negative numbers are passed over."""
         slots = slots[slots >= 0]

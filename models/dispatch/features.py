@@ -67,7 +67,7 @@ def _fold_part(facts: Batch, state: State, x: NDArray[np.float32]) -> None:
             of_completed[known, column] = state[spec].slots(ended[column][known])
     # After the completions: a key that one of them brings later in the batch is met here as a row that has seen nothing.
     for column, (spec, key) in enumerate(zip(_LEARNING, keys, strict=False)):
-        of_accepted[:, column] = state[spec].slots(key, create=False)
+        of_accepted[:, column] = state[spec].find(key)
     of_reading = state[SCENES].slots(hash_strings(weather["depot_id"])) if weather.n else _NONE
     late, unmatched = fold_records(
         np.array([facts.number(event) for event in (AssignmentAccepted, DeliveryCompleted, WeatherObserved)]),

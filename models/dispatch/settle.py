@@ -170,7 +170,7 @@ def _words(keys: NDArray[np.uint64], state: State) -> Strings:
         return Strings.of([])
     table = state[WORDS]
     _, first, group = np.unique(keys[:, 0], return_index=True, return_inverse=True)
-    slots = table.slots(np.ascontiguousarray(keys[first]), create=False)
+    slots = table.find(np.ascontiguousarray(keys[first]))
     data = np.ascontiguousarray(table.rows["text"][slots]).reshape(-1)
     return Strings(data, np.arange(len(slots), dtype=np.int64) * _WORD, table.rows["size"][slots]).take(group)
 
