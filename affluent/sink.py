@@ -28,9 +28,9 @@ LAST_WRITE_S = 4.0
 Into = Literal["all", "history", "latest"]
 
 
-def group_of(domain: str, store: str = "history") -> str:
-    """Return the consumer group of a domain's sink into a store; the history's offsets are kept under this name."""
-    return f"consumers-{domain}" if store == "history" else f"consumers-{domain}-{store}"
+def group_of(domain: str, what: str = "") -> str:
+    """Return the consumer group of a domain's history, or of one of its answers; the history's offsets are kept under its name."""
+    return f"consumers-{domain}-{what}" if what else f"consumers-{domain}"
 
 
 def sink(domain: str, into: Into = "all", *, again: bool = False, drain: bool = False) -> int:
@@ -79,39 +79,48 @@ def loops(
 
     from consumers import migrations
     from consumers.history import History
-    from consumers.latest import Latest
+    from consumers.latest import Answer, Latest
     from consumers.patience import patiently
     from consumers.sink import SETTINGS, Loop
-    from infra import kafka
+    from consumers.stretch import Store
+    from infra import cache, kafka
     from infra.registry import Registry
     from schemas.columns import warm
 
-    sentences = import_module(f"consumers.{domain}")
     history = History(settings.postgres.dsn, sink=group_of(domain), metrics=metrics, now=time.time)
-    latest = Latest(settings.redis.url, sentences.DELAY, metrics=metrics, now=time.time)
-    sinks = [
-        sink
-        for sink in sentences.sinks(history, latest)
-        if into == "all" or sink.into is (history if into == "history" else latest)
-    ]
+    stores: dict[str, Store] = {} if into == "latest" else {group_of(domain): history}
+
+    def latest(answer: Answer) -> Store:
+        store = Latest(settings.redis.url, answer, metrics=metrics, now=time.time)
+        if into != "history":
+            cache.client(settings.redis.url).close()  # says at once if the address is missing
+            stores[group_of(domain, answer.prefix.rpartition(":")[2])] = store
+        return store
+
+    sinks = import_module(f"consumers.{domain}").sinks(history, latest)
 
     def prepare() -> None:
-        kafka.ensure_topics(settings.kafka, {sink.reads for sink in sinks})
         if into != "latest":
             migrations.migrate(settings.postgres.dsn)
             if again:
                 history.rewind()
+        kafka.ensure_topics(settings.kafka, {sink.reads for sink in sinks})
 
     warm()
     patiently(prepare, stop=stop, away=_waiting)
     registry = Registry(settings.registry.url)
-    made = []
-    for name, store in (("history", history), ("latest", latest)):
-        if mine := [sink for sink in sinks if sink.into is store]:
-            settings_of = SETTINGS | ({"enable.partition.eof": True} if drain else {})
-            consumer = kafka.consumer(settings.kafka, group=group_of(domain, name), **settings_of)
-            made.append(Loop(mine, consumer=consumer, schemas=registry, metrics=metrics, stop=stop, drain=drain))
-    return made
+    extra = SETTINGS | ({"enable.partition.eof": True} if drain else {})
+    return [
+        Loop(
+            [sink for sink in sinks if sink.into is store],
+            consumer=kafka.consumer(settings.kafka, group=group, **extra),
+            schemas=registry,
+            metrics=metrics,
+            stop=stop,
+            drain=drain,
+        )
+        for group, store in stores.items()
+    ]
 
 
 def _waiting(error: "Unavailable", pause: float) -> None:

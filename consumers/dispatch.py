@@ -28,8 +28,8 @@ def ours(field: str) -> Callable[[Columns[Any]], Bools]:
     return lambda columns: np.fromiter((text.startswith("dispatch.") for text in columns[field]), np.bool_, len(columns))
 
 
-def sinks(history: Store, latest: Store) -> tuple[Sink, ...]:
-    """Return every sentence of the domain."""
+def sinks(history: Store, latest: Callable[[Answer], Store]) -> tuple[Sink, ...]:
+    """Return every sentence of the domain. latest: gives the store of an answer."""
     return (
         Sink(reads=ASSIGNMENTS, into=history),
         Sink(reads=DELAY_PREDICTED, into=history),
@@ -37,5 +37,5 @@ def sinks(history: Store, latest: Store) -> tuple[Sink, ...]:
         Sink(reads=DRIFT_DETECTED, into=history),
         Sink(reads=MODEL_VERSIONS, into=history, where=ours("model")),
         Sink(reads=DEAD_LETTERS, into=history, where=ours("origin_topic")),
-        Sink(reads=DELAY_PREDICTED, into=latest),
+        Sink(reads=DELAY_PREDICTED, into=latest(DELAY)),
     )

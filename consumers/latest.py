@@ -55,8 +55,7 @@ class Latest:
     def __init__(self, url: str, answer: Answer, *, metrics: SinkMetrics, now: Callable[[], float], ttl_s: int = TTL_S) -> None:
         """now: seconds since 1970. ttl_s: how long an answer is kept."""
         self._url, self._answer, self._metrics, self._now, self._ttl_s = url, answer, metrics, now, ttl_s
-        self._client = cache.client(url)
-        self._script = self._client.register_script(_WRITE)
+        self._client: redis.Redis | None = None
 
     def offsets(self, _partitions: Sequence[Partition]) -> None:
         """Go on where the group committed: what is written twice changes nothing."""
@@ -67,15 +66,20 @@ class Latest:
         newest: dict[str, tuple[Any, ...]] = {}
         for stretch in stretches:
             newest |= self._answers(stretch)
+        if self._client is None:
+            self._client = cache.client(self._url)
+        script = self._client.register_script(_WRITE)
         with cache.speaking(self._url), self._client.pipeline(transaction=False) as pipeline:
             for key, arguments in newest.items():
-                self._script(keys=[self._answer.name(key)], args=[*arguments, self._ttl_s], client=pipeline)
+                script(keys=[self._answer.name(key)], args=[*arguments, self._ttl_s], client=pipeline)
             new = sum(pipeline.execute())
         self._metrics.rows.labels(self._answer.prefix).inc(new)
 
     def close(self) -> None:
         """End the connection."""
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
     def _answers(self, stretch: Stretch) -> dict[str, tuple[Any, ...]]:
         """Return the arguments of the script for the last answer of each key."""

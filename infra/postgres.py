@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import conninfo, errors
 from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from infra.errors import Fault, Unavailable
@@ -18,15 +19,15 @@ process that was stopped in the middle of a write must not hold its rows against
 BAD_VALUES = (errors.DataError, errors.ProgramLimitExceeded)
 """What Postgres raises for values that it will never take, however often they are sent."""
 
-_REFUSED = (
+_LOCKED_OUT = (
     errors.InvalidPassword,
     errors.InvalidAuthorizationSpecification,
     errors.InvalidCatalogName,
     errors.InsufficientPrivilege,
-    errors.UndefinedTable,
-    errors.UndefinedColumn,
 )
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 _SAID = ("password authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
+"""What a refused connection says: it has no code of its own."""
 
 
 def shown(dsn: str) -> str:
@@ -47,20 +48,32 @@ def speaking(dsn: str) -> Iterator[None]:
     """
     try:
         yield
-    except BAD_VALUES:
-        raise
-    except _REFUSED as error:
-        raise Fault(f"Postgres at {shown(dsn)} refuses: {_line(error)}") from error
-    except (psycopg.OperationalError, psycopg.InterfaceError, errors.InternalError) as error:
-        said = _line(error)
-        if error.sqlstate is None and any(words in said for words in _SAID):
-            raise Fault(f"Postgres at {shown(dsn)} refuses: {said}; check AFFLUENT_POSTGRES__DSN") from error
-        raise Unavailable(f"Postgres at {shown(dsn)} is away: {said}") from error
+    except DBAPIError as error:
+        raise _ours(dsn, error.orig) from error
+    except psycopg.Error as error:
+        raise _ours(dsn, error) from error
 
 
-def _line(error: Exception) -> str:
+def _ours(dsn: str, error: BaseException | None) -> BaseException:
+    """Return what to raise for what was raised: one of our two errors, or the same."""
+    said = _line(error)
+    if error is None or isinstance(error, BAD_VALUES):
+        return error or RuntimeError("SQLAlchemy kept back what Postgres said")
+    if isinstance(error, _LOCKED_OUT) or (
+        isinstance(error, psycopg.OperationalError) and error.sqlstate is None and any(words in said for words in _SAID)
+    ):
+        return Fault(f"Postgres at {shown(dsn)} does not let us in ({said}): check AFFLUENT_POSTGRES__DSN")
+    if isinstance(error, (errors.UndefinedTable, errors.UndefinedColumn)):
+        return Fault(
+            f"Postgres at {shown(dsn)} has other tables than this release ({said}): `affluent sink` makes and mends them"
+        )
+    return Unavailable(f"Postgres at {shown(dsn)} is away: {said}") if isinstance(error, _AWAY) else error
+
+
+def _line(error: BaseException | None) -> str:
+    """Return what Postgres said, in one line, without the address that libpq puts before it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    return lines[0].rpartition(" failed: ")[2].removeprefix("FATAL:").strip() if lines else type(error).__name__
 
 
 def connect(dsn: str, *, name: str) -> "psycopg.Connection[tuple[object, ...]]":

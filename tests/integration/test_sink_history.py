@@ -318,11 +318,11 @@ def test_what_columns_mean_is_written_beside_them(dsn: str) -> None:
     assert rows(dsn, query) == [("Expected minus promised arrival; negative is early; null if we abstained. [s]",)]
 
 
-@pytest.mark.parametrize(("wrong", "said_so"), [("affluent:x@", "refuses"), ("nobody:x@", "refuses")])
-def test_a_locked_door_is_a_fault_and_says_which_setting(stack: StackState, wrong: str, said_so: str) -> None:
+@pytest.mark.parametrize("wrong", ["affluent:x@", "nobody:x@"])
+def test_a_locked_door_is_a_fault_and_says_which_setting(stack: StackState, wrong: str) -> None:
     address = stack.postgres_dsn.rpartition("@")[2]
 
-    with pytest.raises(Fault, match=said_so) as fault:
+    with pytest.raises(Fault, match="does not let us in") as fault:
         postgres.connect(f"postgresql://{wrong}{address}", name="test")
 
     assert "AFFLUENT_POSTGRES__DSN" in str(fault.value)

@@ -110,6 +110,14 @@ def test_the_command_gives_programs_every_field_and_its_place_in_the_log(dsn: st
     assert predicted["log"]["partition"] == 0
 
 
+def test_a_database_without_our_tables_is_one_clear_line_too(stack: StackState) -> None:
+    done = _ask(stack.postgres_dsn.rpartition("/")[0] + "/postgres", "job-1")
+
+    assert done.returncode == 1
+    assert "affluent sink" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_an_unknown_id_is_one_clear_line(dsn: str) -> None:
     done = _ask(dsn, "never")
 

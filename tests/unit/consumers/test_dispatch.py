@@ -14,13 +14,13 @@ HISTORY, LATEST = FakeStore(FakeSource({})), FakeStore(FakeSource({}))
 def test_every_topic_of_the_domain_and_its_share_of_the_common_ones_goes_into_the_history() -> None:
     own = {topic for topic in catalogue.topics().values() if topic.domain == "dispatch"}
 
-    read = {sink.reads for sink in sinks(HISTORY, LATEST) if sink.into is HISTORY}
+    read = {sink.reads for sink in sinks(HISTORY, lambda _answer: LATEST) if sink.into is HISTORY}
 
     assert read == own | {MODEL_VERSIONS, DEAD_LETTERS}
 
 
 def test_only_common_topics_are_read_in_part() -> None:
-    partly = {sink.reads for sink in sinks(HISTORY, LATEST) if sink.where is not None}
+    partly = {sink.reads for sink in sinks(HISTORY, lambda _answer: LATEST) if sink.where is not None}
 
     assert partly == {MODEL_VERSIONS, DEAD_LETTERS}
 
