@@ -82,7 +82,8 @@ def train(
     model: Annotated[Literal["delay"], Argument(help="What it predicts.", show_default=False)],
     source: Annotated[SourceName, Option(help="Whose events it learns from.")] = "flights",
     file: Annotated[
-        Path | None, Option(help="A file of that source; the project's sample by default.", show_default=False)
+        list[Path] | None,
+        Option(help="A file of that source, repeatable (flights and their weather); the sample by default.", show_default=False),
     ] = None,
     out: Annotated[str | None, Option(help="Store it in this folder or address instead.", show_default=False)] = None,
     promote: Annotated[bool, Option(help="Put it in force if it beats the baseline.")] = True,
@@ -99,7 +100,8 @@ def produce(
     domain: Domain,
     source: Annotated[SourceName, Option(help="Where the events come from.")] = "flights",
     file: Annotated[
-        Path | None, Option(help="A file of that source; the project's sample by default.", show_default=False)
+        list[Path] | None,
+        Option(help="A file of that source, repeatable (flights and their weather); the sample by default.", show_default=False),
     ] = None,
     rate: Annotated[float | None, Option(min=0.001, help="Events a second; as fast as it goes by default.")] = None,
     speed_up: Annotated[float | None, Option(min=0.001, help="Event time runs so many times faster than the clock.")] = None,
@@ -118,11 +120,14 @@ def produce(
 
 
 @app.command(rich_help_panel=PARTS)
-def stream(domain: Domain) -> None:
-    """Run a worker that turns facts into predictions, until it is stopped. Start several: they share the partitions."""
+def stream(
+    domain: Domain,
+    workers: Annotated[int, Option(min=1, max=64, help="Processes that share the partitions; each is restarted if it ends.")] = 1,
+) -> None:
+    """Run workers that turn facts into predictions, until they are stopped."""
     from affluent.stream import stream as run
 
-    _end(run(domain=domain))
+    _end(run(domain=domain, workers=workers))
 
 
 @app.command(rich_help_panel=PARTS)
