@@ -87,7 +87,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S, HEALTHY_S, GIVE_UP_AFTER = 1.0, 30.0, 60.0, 5
 def supervise(children: Sequence[Child], say: Callable[[str], None]) -> int:
     """Run the children until SIGTERM or Ctrl-C; start again those that end, ever more slowly while they keep ending.
 
-    A crash loop would make the whole group rebalance without end, so after GIVE_UP_AFTER quick ends in a row all stop. Returns the exit code.
+    A crash loop would make the whole group rebalance without end, so after GIVE_UP_AFTER quick ends in a row all stop. Returns
+    the exit code.
     """
     stop: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,6 +1,7 @@
 """How good were the predictions of later events, and which one is worth a look? Read from Postgres."""
 
 from datetime import datetime
+from typing import Any
 
 from infra import postgres
 
@@ -11,7 +12,7 @@ def quality(dsn: str, source: str, *, after: datetime) -> dict[str, float]:
     A model that was never asked after that moment has scored 0, and the figures are nan.
     """
     with postgres.speaking(dsn), postgres.connect(dsn, name="judge") as session:
-        row = session.execute(
+        row: Any = session.execute(
             "SELECT count(*), avg(abs(error_s)) / 60, avg(abs(baseline_error_s)) / 60, avg(covered::int) "
             "FROM prediction_scored WHERE source = %s AND predicted_at > %s",
             [source, after],

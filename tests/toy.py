@@ -18,7 +18,7 @@ POISON = 666
 
 
 @compiled
-def _fold(slots, km, jobs, sums, out):  # type: ignore[no-untyped-def]
+def _fold(slots, km, jobs, sums, out):
     for i in range(slots.shape[0]):
         jobs[slots[i]] += 1
         sums[slots[i]] += km[i]

@@ -46,7 +46,8 @@ def recover(consumer: Consumer, processor: Processor, committed: int) -> Start:
             )
         if reached > end:
             raise Fault(
-                f"{where}: {agent.name} has come to offset {reached}, but the topic ends at {end}: was it made anew? Delete its state topics too"
+                f"{where}: {agent.name} has come to offset {reached}, but the topic ends at {end}: if it was made anew, "
+                "delete its state topics too"
             )
         return Start(reached, records=records)
     if first > 0:

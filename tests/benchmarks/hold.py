@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 
 from affluent.children import Child
+from infra.settings import Settings
 
 LEAD_S = 5.0
 """Left out at the start: files of compiled code are read, caches fill."""
@@ -66,7 +67,7 @@ def measure(rate: float, seconds: float, folder: Path) -> None:
             watch.close()
 
 
-def load(settings, children: list[Child], rate: float, seconds: float) -> dict[str, list[tuple[float, float]]]:  # type: ignore[no-untyped-def]
+def load(settings: Settings, children: list[Child], rate: float, seconds: float) -> dict[str, list[tuple[float, float]]]:
     """Send at the rate; return resident memory (MB) and processor seconds of each child, at a quarter and at the end."""
     from infra.registry import Registry
     from producers import dispatch, pace
@@ -95,7 +96,9 @@ def load(settings, children: list[Child], rate: float, seconds: float) -> dict[s
     return seen
 
 
-def report(settings, children: list[Child], directory: Path, rate: float, seen: dict[str, list[tuple[float, float]]]) -> None:  # type: ignore[no-untyped-def]
+def report(
+    settings: Settings, children: list[Child], directory: Path, rate: float, seen: dict[str, list[tuple[float, float]]]
+) -> None:
     """Read latencies from the log and the sink's metrics, and print."""
     from affluent.replay import verdicts
 

@@ -24,7 +24,9 @@ def as_dict(image) -> dict[tuple[int, ...], int]:
 @settings(max_examples=60, deadline=None)
 @given(batches)
 def test_a_table_is_a_dict_that_can_forget_a_failed_batch_and_log_a_good_one(steps) -> None:
-    table, model, logged = Table(SPEC), {}, {}
+    table = Table(SPEC)
+    model: dict[int, int] = {}
+    logged: dict[tuple[int, ...], int] = {}
     for edits, fails, cuts in steps:
         before, drops = dict(model), table.drops
         for touched, dropped in edits:

@@ -1,5 +1,6 @@
 """Does an agent's answer depend on its log alone?"""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
 
@@ -51,7 +52,7 @@ def processor(bundles=lambda sha: sha) -> Processor:
     return Processor(AGENT, 0, reader=Reader(ASSIGNMENTS, SCHEMAS.get), schema_ids=IDS, bundles=bundles)
 
 
-def run(one: Processor, records: Records, cuts: list[int] = ()) -> list[tuple[str, bytes | None]]:
+def run(one: Processor, records: Records, cuts: Sequence[int] = ()) -> list[tuple[str, bytes | None]]:
     """Process the records, cut at these places; return each output's class and bytes, letters apart from the rest."""
     out = []
     edges = [0, *sorted(cuts), len(records)]
@@ -86,13 +87,13 @@ def test_random_cuts_of_a_log_change_no_output_and_no_state(events, cuts) -> Non
 def predictions(effects) -> list[DelayPredicted]:
     sent = [s for s in effects.sent if s.event is DelayPredicted]
     raws = [(i, 0, key, value) for s in sent for i, (key, value) in enumerate(zip(s.keys.raws(), s.values.raws(), strict=True))]
-    return list(Reader(DELAY_PREDICTED, SCHEMAS.get).read(Records.of(DELAY_PREDICTED.name, 0, raws)).rows())
+    return list(Reader(DELAY_PREDICTED, SCHEMAS.get).read(Records.of(DELAY_PREDICTED.name, 0, raws)).of(DelayPredicted).rows())
 
 
 def letters(effects) -> list[DeadLetter]:
     sent = [s for s in effects.sent if s.event is DeadLetter]
     raws = [(i, 0, key, value) for s in sent for i, (key, value) in enumerate(zip(s.keys.raws(), s.values.raws(), strict=True))]
-    return list(Reader(DEAD_LETTERS, SCHEMAS.get).read(Records.of(DEAD_LETTERS.name, 0, raws)).rows())
+    return list(Reader(DEAD_LETTERS, SCHEMAS.get).read(Records.of(DEAD_LETTERS.name, 0, raws)).of(DeadLetter).rows())
 
 
 def test_what_raises_alone_becomes_a_letter_and_its_neighbours_are_unharmed() -> None:
