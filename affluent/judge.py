@@ -17,7 +17,7 @@ def quality(dsn: str, source: str, *, after: datetime) -> dict[str, float]:
             "FROM prediction_scored WHERE source = %s AND predicted_at > %s",
             [source, after],
         ).fetchone()
-    count, model, baseline, covered = row or (0, None, None, None)
+    count, model, baseline, covered = row or (0, 0.0, 0.0, 0.0)
     return {
         "scored": int(count),
         "model": round(float(model), 3) if count else float("nan"),

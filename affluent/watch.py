@@ -80,4 +80,6 @@ class Watch:
 def _behind(group: Consumer, ends: Mapping[str, Sequence[int]]) -> int:
     """How many records a group has not committed; a partition without a position is behind by all it has."""
     places = [TopicPartition(topic, number) for topic, found in ends.items() for number in range(len(found))]
-    return sum(ends[place.topic][place.partition] - max(place.offset, 0) for place in kafka.committed(group, places, brokers="the stack"))
+    return sum(
+        ends[place.topic][place.partition] - max(place.offset, 0) for place in kafka.committed(group, places, brokers="the stack")
+    )

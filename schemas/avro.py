@@ -6,8 +6,8 @@ one, stands in the property `unit`. A closed set may only grow if its first symb
 
 import json
 import types
-from decimal import Decimal
 from datetime import datetime
+from decimal import Decimal
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin

@@ -91,7 +91,9 @@ class DelayPredicted(Derived):
     model: Note = Field(description="Model and version that said so; empty if we abstained.")
     rung: Rung = Field(description="Which step of the degrade ladder answered.")
     reason: Note = Field(default="", description="Why it was not the champion; empty if it was.")
-    features: list[Feature] = Field(description="What the model saw, in its bundle's order, nan where not known; learning reuses exactly this.")
+    features: list[Feature] = Field(
+        description="What the model saw, in its bundle's order, nan where not known; learning reuses exactly this."
+    )
 
 
 class PredictionScored(Derived):
