@@ -5,7 +5,6 @@ and all bookkeeping happens; the others only hand work to the loop and wait.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import faust
+import structlog
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from mode import Service
 
@@ -24,15 +24,16 @@ from schemas.event import Event
 from streams.engine.epochs import Partition, next_offset
 from streams.engine.observe import Observer
 from streams.engine.outbox import Outbox
-from streams.engine.processor import Processor
+from streams.engine.processor import Effects, Processor
 from streams.engine.reading import records as records_of
 from streams.engine.recovery import recover
 from streams.engine.source import Place, Source
 from streams.engine.topology import Agent, Topology
 
-LOG = logging.getLogger(__name__)
+LOG = structlog.get_logger(__name__)
 FINISH_S = 5.0
 RETRY_S = 1.0
+SMALL_BATCH, REST_SHARE, REST_S = 500, 0.5, 0.01
 T = TypeVar("T")
 
 
@@ -94,7 +95,7 @@ class Engine(Service):
         self._source.stop()
         ended = await asyncio.get_running_loop().run_in_executor(None, self._source.join, 3 * FINISH_S)
         if not ended:
-            LOG.warning("the consumer did not leave its group in time; its unfinished work will be done again")
+            LOG.warning("left the group without its word", unfinished="will be done again")
         self._outbox.close()
         self._state_outbox.close()
 
@@ -106,7 +107,7 @@ class Engine(Service):
             try:
                 return self._recovered(places)
             except Unavailable as away:
-                LOG.warning("%s; trying again", away)
+                LOG.warning("recovery waits", reason=str(away))
                 time.sleep(RETRY_S)
 
     def _recovered(self, places: list[Place]) -> dict[Place, int]:
@@ -168,7 +169,7 @@ class Engine(Service):
         if self.failure is None:
             self.failure = error
             if not isinstance(error, (Fault, Unavailable)):
-                LOG.error("the worker stops on an error of ours", exc_info=error)
+                LOG.error("stopping on an error of ours", exc_info=error)
             self.on_failure()
 
     async def _open(self, partitions: Iterable[Partition]) -> None:
@@ -201,7 +202,7 @@ class Engine(Service):
             try:
                 return await asyncio.wait_for(asyncio.shield(done), FINISH_S)
             except TimeoutError:
-                LOG.warning("Kafka has not confirmed our %s for %g s; waiting", what, FINISH_S)
+                LOG.warning("Kafka does not confirm, waiting", what=what, seconds=FINISH_S)
 
     def _committed(self, topic: str, partition: int, count: int) -> None:
         place = (topic, partition)
@@ -251,6 +252,7 @@ class Engine(Service):
         partition.pending = partition.pending[self.options.max_batch :]
         if not messages or partition.closed:
             return
+        began = time.perf_counter()
         try:
             await self._fold(partition, records_of(partition.topic, partition.number, messages))
         except Exception as error:  # noqa: BLE001 - nothing of this batch is acknowledged; the process ends
@@ -258,14 +260,17 @@ class Engine(Service):
             return
         if partition.pending:
             self._wake(partition)
-        await asyncio.sleep(0)
+        took = time.perf_counter() - began
+        # A small batch costs as much as a large one. Resting for a share of what it took lets the next one grow, and leaves the
+        # core to those who feed and drain us; a full batch says that we are behind, and rest is over.
+        await asyncio.sleep(min(REST_SHARE * took, REST_S) if len(messages) < SMALL_BATCH else 0)
 
     async def _fold(self, partition: Partition, records: Records) -> None:
         while not partition.closed:
             try:
                 effects = partition.processor.process(records)
             except Unavailable as away:
-                LOG.warning("%s; %s waits", away, partition.processor.agent.name)
+                LOG.warning("batch waits", reason=str(away), topic=partition.topic, partition=partition.number)
                 self._observer.waiting(partition, waits=True)
                 await asyncio.sleep(RETRY_S)
                 continue
@@ -275,11 +280,21 @@ class Engine(Service):
             partition.fold(done, effects, next_offset(done))
             effects.seconds["produce"] = time.perf_counter() - began
             self._observer.batch(partition, done, effects, time.time())
+            if effects.letters:
+                self._tell_letters(done, effects)
             self._check_fuse(partition, effects.events, sum(effects.letters.values()))
             if effects.done == len(records):
                 return
             records = records.slice(effects.done, len(records))
         self._source.done((partition.topic, partition.number), -1, len(records))
+
+    def _tell_letters(self, records: Records, effects: Effects) -> None:
+        """One line a batch: the first letter in full, the others as counts."""
+        index, reason, detail = effects.first_letter
+        LOG.warning(
+            "dead letters", topic=records.topic, partition=records.partition, offset=int(records.offsets[index]),
+            key=records.keys[index][:100], reason=reason, detail=detail[:300], counts=effects.letters,
+        )  # fmt: skip
 
     def _check_fuse(self, partition: Partition, events: int, letters: int) -> None:
         place = (partition.topic, partition.number)

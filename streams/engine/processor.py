@@ -49,6 +49,7 @@ class Effects:
     done: int = 0
     sent: list[Sent] = field(default_factory=list)
     letters: dict[str, int] = field(default_factory=dict)
+    first_letter: tuple[int, str, str] = (0, "", "")
     duplicates: int = 0
     retried: int = 0
     events: int = 0
@@ -189,6 +190,7 @@ class Processor:
 
     def _letters(self, records: Records, failed: list[Any], effects: Effects) -> Sent:
         letters = []
+        effects.first_letter = failed[0][:3]
         for index, reason, detail, schema_id in failed:
             origin = f"{records.topic}-{records.partition}-{int(records.offsets[index])}"
             effects.letters[reason] = effects.letters.get(reason, 0) + 1
