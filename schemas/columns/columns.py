@@ -1,7 +1,7 @@
 """What are n events without n objects? One column per field of their class."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from schemas.columns.arrays import Rows
 from schemas.columns.layout import Layout, layout
@@ -104,4 +104,4 @@ class Columns(Generic[E]):
         """Yield the events, made as you go; they are not checked again."""
         names = list(self.fields)
         for values in self.tuples(names):
-            yield self.event.model_construct(**dict(zip(names, values, strict=True)))
+            yield cast("E", self.event.model_construct(**dict(zip(names, values, strict=True))))

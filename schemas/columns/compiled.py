@@ -20,7 +20,8 @@ _OPTIONS = {"_nrt": False, "nogil": True, "fastmath": False, "error_model": "num
 """Without `_nrt`, numba's counting of references: a kernel makes no arrays, its caller holds them all, and atomic counting around each
 helper would cost more than the helper."""
 
-I64, I32, I16, U8, F64, BIT = types.int64, types.int32, types.int16, types.uint8, types.float64, types.boolean
+I64, I32, I16, U8, U64 = types.int64, types.int32, types.int16, types.uint8, types.uint64
+F64, BIT = types.float64, types.boolean
 
 
 def reads(item: Any, ndim: int = 1) -> Any:

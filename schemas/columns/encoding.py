@@ -25,13 +25,9 @@ def encode(columns: Columns[Any], schema_id: int) -> Strings:
     known = columns.layout.fields
     if any(each.shape is Shape.OBJECT for each in known.values()):
         return _by_fastavro(columns, schema_id)
-    n = columns.n
     start, total = _places(columns)
-    out = np.empty(total, np.uint8)
-    at = start + FRAME
-    head = np.frombuffer(struct.pack(">bI", 0, schema_id), np.uint8)
-    out[start[:, None] + np.arange(FRAME)] = head
-    everything = np.ones(n, np.bool_)
+    out, at, everything = np.empty(total, np.uint8), start.copy(), np.ones(columns.n, np.bool_)
+    writing.put_heads(out, at, schema_id)
     for name, field in known.items():
         column = columns.fields[name]
         valid = column.valid if isinstance(column, Nullable) else everything
@@ -52,11 +48,11 @@ def _places(columns: Columns[Any]) -> tuple[Any, int]:
         inside = column.values if isinstance(column, Nullable) else column
         fixed += field.nullable
         if isinstance(inside, Strings):
-            fixed += 5
-            size += np.maximum(inside.length, 0)
+            fixed += 13
+            writing.add_sizes(size, inside.length, 1)
         elif isinstance(inside, Ragged):
             fixed += 7
-            size += inside.count * np.int64(8 if field.shape is Shape.FLOATS else 10)
+            writing.add_sizes(size, inside.count, 8 if field.shape is Shape.FLOATS else 10)
         else:
             fixed += _WIDEST[field.shape]
     size += fixed
@@ -68,7 +64,7 @@ def _put(field: FieldLayout, out: Any, at: Any, valid: Any, column: Any) -> int:
     union, limits = field.nullable, field.limits
     if field.shape in (Shape.TEXT, Shape.BYTES):
         return writing.put_texts(
-            out, at, valid, union, column.data, column.start, column.length, limits.low, limits.high
+            out, at, valid, union, column.data, column.start, column.length, limits.low, limits.high, field.shape is Shape.TEXT
         )
     if field.shape is Shape.FLOAT:
         return writing.put_doubles(out, at, valid, union, column, limits.least, limits.most)
@@ -88,7 +84,8 @@ def _complaint(field: FieldLayout, column: Column, row: int) -> str:
     limits = field.limits
     inside = column.values if isinstance(column, Nullable) else column
     if isinstance(inside, Strings):
-        return f"expected {limits.low} to {limits.high} bytes, found {inside.length[row]}"
+        kind = "bytes of UTF-8" if field.shape is Shape.TEXT else "bytes"
+        return f"expected {limits.low} to {limits.high} {kind}, found {inside.length[row]}: {inside[row][:50]!r}"
     if isinstance(inside, Ragged):
         return (
             f"expected {limits.low} to {limits.high} finite numbers from {limits.least} to {limits.most}, "

@@ -2,16 +2,16 @@
 
 Austin Appleby's MurmurHash3 (public domain), MurmurHash3_x64_128, written for columns. It takes one 32-bit seed for both halves; here
 the halves are seeded apart: the first text of a row with zeros, which is the published function, each next one with the hash so
-far. Its own length ends each text, so ("ab", "c") and ("a", "bc") differ. A null text is hashed as no bytes of length -1.
+far. Its own length ends each text, so ("ab", "c") and ("a", "bc") differ; rows of
+more texts than others have hashes of their own, unless all the first ones are empty. A null text is hashed as no bytes of length -1.
 """
 
 import numpy as np
 
 from schemas.columns.arrays import Bytes, Hashes, Int32s, Int64s
-from schemas.columns.compiled import I32, I64, U8, inner, kernel, reads, types, writes
+from schemas.columns.compiled import I32, I64, U8, U64, inner, kernel, reads, writes
 from schemas.columns.strings import Strings
 
-U64 = types.uint64
 _C1, _C2 = np.uint64(0x87C37B91114253D5), np.uint64(0x4CF5AD432745937F)
 _M1, _M2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 _A1, _A2, _FIVE = np.uint64(0x52DCE729), np.uint64(0x38495AB5), np.uint64(5)
@@ -101,6 +101,9 @@ def hash_text(*texts: str) -> tuple[int, int]:
 def derive_ids(kind: str, causes: Strings, step: int = 0) -> Strings:
     """Return an id for what followed from each cause: 32 lower-case hex digits, the hash of (kind, cause, step as text)."""
     n = len(causes)
-    digits = np.empty((n, 32), np.uint8)
-    _hex(hash_strings(Strings.repeated(kind, n), causes, Strings.repeated(str(step), n)), digits)
+    hashes, digits = np.empty((n, 2), np.uint64), np.empty((n, 32), np.uint8)
+    hashes[:] = hash_text(kind)
+    for column in (causes, Strings.repeated(str(step), n)):
+        _chain(column.data, column.start, column.length, hashes)
+    _hex(hashes, digits)
     return Strings(digits.reshape(-1), np.arange(n, dtype=np.int64) * 32, np.full(n, 32, np.int32))

@@ -63,7 +63,8 @@ def _open(annotation: Any, metadata: tuple[Any, ...]) -> tuple[Any, tuple[Any, .
 def _known(rule: Any) -> bool:
     if isinstance(rule, AfterValidator):
         return isinstance(rule.func, Utf8 | OrUnknown) or rule.func is words._moment
-    return isinstance(rule, Ge | Gt | Le | Lt | MinLen | MaxLen | Utf8 | OrUnknown | AllowInfNan) or hasattr(rule, "max_digits") or hasattr(rule, "decimal_places")
+    digits = hasattr(rule, "max_digits") or hasattr(rule, "decimal_places")
+    return digits or isinstance(rule, Ge | Gt | Le | Lt | MinLen | MaxLen | Utf8 | OrUnknown | AllowInfNan)
 
 
 def _whole(rules: tuple[Any, ...], scale: int) -> tuple[int, int]:

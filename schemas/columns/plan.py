@@ -149,7 +149,8 @@ class _Compiler:
         """Raise Unresolvable if the types never meet; return what the row must say besides."""
         lists = target.shape in (Shape.FLOATS, Shape.INTS)
         if (kind == "array") != lists or item not in _FROM[target.shape]:
-            raise Unresolvable(f"field {target.name}: expected {target.shape.value}, the writer has {kind if kind == item else f'{kind} of {item}'}")
+            found = kind if kind == item else f"{kind} of {item}"
+            raise Unresolvable(f"field {target.name}: expected {target.shape.value}, the writer has {found}")
         logical = known.get("logicalType") if isinstance(known, dict) else None
         if target.shape is Shape.MOMENT and kind == "long":
             if logical not in _DIVISORS:

@@ -60,8 +60,9 @@ class Reader:
         marks = Marks.of(n)
         first = 0
         for number, last in enumerate(ends.tolist()):
-            if last > first:
-                self._decode(number, records, supply, stores, begin, end, order[first:last], place, fault, marks)
+            store = stores[int(plans.kind_of[number])]
+            if last > first and store is not None:
+                self._decode(number, records, supply, store, begin, end, order[first:last], place, fault, marks)
             first = last
         good, kind, row = np.zeros(len(self.holds), np.int64), np.empty(n, np.int16), np.empty(n, np.int32)
         bad = settle(fault, plan, plans.kind_of, kind, row, good)
@@ -70,17 +71,19 @@ class Reader:
             for k, store in enumerate(stores)
         ]
         ids = Strings(supply.data, marks.id_start, marks.id_length)
-        letters = [self._letter(i, records, supply, fault, schema_id, plan, marks) for i in np.flatnonzero(fault).tolist()] if bad else []
+        letters = (
+            [self._letter(i, records, supply, fault, schema_id, plan, marks) for i in np.flatnonzero(fault).tolist()]
+            if bad
+            else []
+        )
         return Batch(records, self.holds, columns, kind, row, ids, marks.at, letters)
 
     def _decode(
-        self, number: int, records: Records, supply: Supply, stores: list[Stores | None], begin: Int64s, end: Int64s, mine: Int64s,
+        self, number: int, records: Records, supply: Supply, store: Stores, begin: Int64s, end: Int64s, mine: Int64s,
         place: Int64s, fault: Codes, marks: "Marks",
     ) -> None:  # fmt: skip
         """Decode the records of one plan into the stores of its class."""
         plan, kind, keys = self._plans.plans[number], int(self._plans.kind_of[number]), records.keys
-        store = stores[kind]
-        assert store is not None
         supply.used = decode(
             supply.data, begin, end, mine, fault, keys.data, keys.start, keys.length, plan.rows, plan.reals, plan.symbols,
             store.room, store.floats, store.longs, store.lengths, store.octets,

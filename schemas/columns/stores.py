@@ -51,7 +51,8 @@ class Stores:
         for name, field in layout(self.event).fields.items():
             if field.shape is Shape.OBJECT:
                 continue
-            start, made = self.slots.main[name] * self.room, None  # type: Any
+            start = self.slots.main[name] * self.room
+            made: Any
             if field.shape is Shape.FLOAT:
                 made = self.floats[start : start + n]
             elif field.shape is Shape.BOOL:

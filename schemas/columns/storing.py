@@ -72,7 +72,17 @@ def store_octets(block: Block, m: int, j: int, octets: Bytes, base: int) -> None
 
 @inner
 def store_texts(
-    data: Bytes, block: Block, m: int, j: int, longs: Int64s, base: int, lengths: Int32s, place: int, low: int, high: int, utf8: bool
+    data: Bytes,
+    block: Block,
+    m: int,
+    j: int,
+    longs: Int64s,
+    base: int,
+    lengths: Int32s,
+    place: int,
+    low: int,
+    high: int,
+    utf8: bool,
 ) -> None:
     """Write where texts of low to high bytes lie."""
     for b in range(m):
@@ -88,9 +98,7 @@ def store_texts(
 
 
 @inner
-def check_keys(
-    data: Bytes, block: Block, m: int, j: int, key_data: Bytes, key_start: Int64s, key_length: Int32s
-) -> None:
+def check_keys(data: Bytes, block: Block, m: int, j: int, key_data: Bytes, key_start: Int64s, key_length: Int32s) -> None:
     """Find fault with records whose text here is not their key."""
     for b in range(m):
         if block[b].pos >= 0 and block[b].valid:

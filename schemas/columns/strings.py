@@ -1,6 +1,7 @@
 """How are n texts kept without n objects? As places in one buffer, usually the bytes that came over the wire."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,11 +21,16 @@ class Strings:
     @classmethod
     def of(cls, texts: Iterable[str | bytes | None]) -> "Strings":
         """Return a column of these texts, in one new buffer."""
-        raw = [text.encode() if isinstance(text, str) else text for text in texts]
-        length = np.fromiter((-1 if text is None else len(text) for text in raw), np.int32, len(raw))
-        data = np.frombuffer(b"".join([text for text in raw if text]), np.uint8)
-        size = np.maximum(length, 0).astype(np.int64)
-        return cls(data, np.cumsum(size) - size, length)
+        raw: list[Any] = [text.encode() if isinstance(text, str) else text for text in texts]
+        try:
+            data, length = b"".join(raw), np.fromiter(map(len, raw), np.int32, len(raw))
+            ends = np.cumsum(length, dtype=np.int64)
+            return cls(np.frombuffer(data, np.uint8), ends - length, length)
+        except TypeError:  # there is a null
+            length = np.fromiter((-1 if text is None else len(text) for text in raw), np.int32, len(raw))
+        size = np.maximum(length, 0)
+        data = b"".join([text for text in raw if text])
+        return cls(np.frombuffer(data, np.uint8), np.cumsum(size, dtype=np.int64) - size, length)
 
     @classmethod
     def repeated(cls, text: str | bytes, n: int) -> "Strings":

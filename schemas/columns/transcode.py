@@ -7,7 +7,7 @@ are kept as Python objects.
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import fastavro
 
@@ -32,7 +32,9 @@ def transcoder(writer: Mapping[str, Any], layout: Layout, reason: str) -> Transc
     objects = tuple(name for name, each in layout.fields.items() if each.shape is Shape.OBJECT)
     ours = [entry for entry in layout.schema["fields"] if entry["name"] not in objects]
     logical = {entry["name"]: _logical(entry["type"]) for entry in writer["fields"] if entry["type"] not in ("null", ["null"])}
-    middle = [entry | {"type": _with(_bare(entry["type"]), logical.get(entry["name"], _logical(entry["type"])))} for entry in ours]
+    middle = [
+        entry | {"type": _with(_bare(entry["type"]), logical.get(entry["name"], _logical(entry["type"])))} for entry in ours
+    ]
     try:
         plan = compile_plan(dict(layout.schema) | {"fields": middle}, layout, apart=frozenset(objects))
         reader = dict(layout.schema) | {
@@ -43,7 +45,7 @@ def transcoder(writer: Mapping[str, Any], layout: Layout, reason: str) -> Transc
         bare = fastavro.parse_schema(dict(layout.schema) | {"fields": [e | {"type": _bare(e["type"])} for e in ours]})
     except (fastavro.schema.SchemaParseException, fastavro.schema.UnknownType, Unplanned) as fault:
         raise Unresolvable(f"fastavro cannot read it either: {fault}") from fault
-    plan.fallback, named = reason, fastavro.parse_schema(dict(writer))
+    plan.fallback, named = reason, cast("dict[str, Any]", fastavro.parse_schema(dict(writer)))
 
     def transcode(raw: bytes) -> tuple[bytes, tuple[Any, ...]]:
         walk(named, raw)
@@ -99,7 +101,12 @@ def _refuse_endless(kind: Any, inside: tuple[str, ...]) -> None:
     elif kind.get("type") in ("array", "map"):
         items = kind.get("items", kind.get("values"))
         plain = items if isinstance(items, str | list) else items.get("type")
-        if plain == "null" or plain == ["null"] or (plain == "record" and not items["fields"]) or (plain == "fixed" and not items["size"]):
+        if (
+            plain == "null"
+            or plain == ["null"]
+            or (plain == "record" and not items["fields"])
+            or (plain == "fixed" and not items["size"])
+        ):
             raise Unresolvable(f"an {kind['type']} of items that take no bytes")
         _refuse_endless(items, inside)
     elif kind.get("type") in ("record", "error"):

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.columns.arrays import exact
 from schemas.columns.layout import FieldLayout, Shape
@@ -32,7 +33,7 @@ def moment(ms: int) -> datetime:
     return EPOCH + timedelta(milliseconds=ms)
 
 
-def objects(values: Sequence[Any]) -> Any:
+def objects(values: Sequence[Any]) -> NDArray[Any]:
     """Return values as an object array of one dimension, whatever they are."""
     made = np.empty(len(values), object)
     made[:] = list(values) if len(values) else None
@@ -60,10 +61,12 @@ def _plain_column(field: FieldLayout, value: Any) -> Column:
         ragged = value if isinstance(value, Ragged) else Ragged.of(value, dtype)
         return ragged if ragged.values.dtype == dtype else Ragged(ragged.values.astype(dtype), ragged.start, ragged.count)
     if field.shape is Shape.OBJECT:
-        return value if isinstance(value, np.ndarray) and value.dtype == object else objects(value)  # type: ignore[no-any-return]
+        return value if isinstance(value, np.ndarray) and value.dtype == object else objects(value)
     if isinstance(value, Strings | Ragged):
         raise TypeError(f"field {field.name}: expected {field.shape.value}, found {value!r}")
     array = np.asarray(value)
+    if field.shape is Shape.SYMBOL and array.dtype.kind == "i" and len(array) and array.min() >= 0 and array.max() < 256:
+        array = array.astype(np.uint8)
     if array.ndim != 1 or (len(array) and not np.can_cast(array.dtype, _DTYPES[field.shape], "same_kind")):
         raise TypeError(f"field {field.name}: expected {field.shape.value}, one each, found {array.dtype} of shape {array.shape}")
     return exact(array, _DTYPES[field.shape])

@@ -10,9 +10,19 @@ from schemas.columns.compiled import inner, inner_always
 from schemas.columns.opcodes import BAD_VARINT, CUT_SHORT
 
 
+@inner_always
+def word(data: Bytes, pos: int) -> int:
+    """Read eight bytes, little endian; the caller has checked that they are there."""
+    p = np.uint64(pos)  # an unsigned index cannot count from the end, so the eight loads become one
+    total = np.uint64(data[p])
+    for k in range(1, 8):
+        total |= np.uint64(data[p + np.uint64(k)]) << np.uint64(8 * k)
+    return total
+
+
 @inner
-def _long_zigzag(data: Bytes, pos: int, end: int) -> tuple[int, int]:
-    """Read a number of two to ten bytes."""
+def _slow_zigzag(data: Bytes, pos: int, end: int) -> tuple[int, int]:
+    """Read a number byte by byte."""
     total, shift = np.uint64(0), np.uint64(0)
     for k in range(10):
         if pos + k >= end:
@@ -27,23 +37,16 @@ def _long_zigzag(data: Bytes, pos: int, end: int) -> tuple[int, int]:
     return np.int64(0), np.int64(-BAD_VARINT)
 
 
+_TOPS = np.uint64(0x8080808080808080)
+
+
 @inner_always
 def zigzag(data: Bytes, pos: int, end: int) -> tuple[int, int]:
     """Read one variable-length number: at most ten bytes, sign in the lowest bit."""
     if pos < end and data[np.uint64(pos)] < 128:
         byte = np.int64(data[np.uint64(pos)])
         return (byte >> 1) ^ -(byte & 1), pos + 1
-    return _long_zigzag(data, pos, end)
-
-
-@inner_always
-def word(data: Bytes, pos: int) -> int:
-    """Read eight bytes, little endian; the caller has checked that they are there."""
-    p = np.uint64(pos)  # an unsigned index cannot count from the end, so the eight loads become one
-    total = np.uint64(data[p])
-    for k in range(1, 8):
-        total |= np.uint64(data[p + np.uint64(k)]) << np.uint64(8 * k)
-    return total
+    return _slow_zigzag(data, pos, end)
 
 
 @inner_always
@@ -63,16 +66,18 @@ def single(data: Bytes, pos: int) -> float:
 
 @inner_always
 def _is_ascii(data: Bytes, pos: int, end: int) -> bool:
+    if end - pos < 8 and end >= 8:  # the bytes before it are there, and shifted out
+        return pos == end or (word(data, end - 8) >> np.uint64(8 * (8 - end + pos))) & _TOPS == np.uint64(0)
     seen = np.uint64(0)
-    if end - pos >= 8:
-        seen = word(data, end - 8)
-        while end - pos > 8:
-            seen |= word(data, pos)
-            pos += 8
+    while end - pos > 8:
+        seen |= word(data, pos)
+        pos += 8
+    if end >= 8:
+        seen |= word(data, end - 8)
     else:
         for k in range(pos, end):
             seen |= np.uint64(data[k])
-    return seen & np.uint64(0x8080808080808080) == np.uint64(0)
+    return seen & _TOPS == np.uint64(0)
 
 
 @inner

@@ -7,7 +7,8 @@ branch is written first (0 for null, 1 for a value). It returns the first row wh
 import numpy as np
 
 from schemas.columns.arrays import Bools, Bytes, Floats, Int32s, Int64s
-from schemas.columns.compiled import BIT, F64, I32, I64, U8, inner, kernel, reads, writes
+from schemas.columns.compiled import BIT, F64, I32, I64, U8, inner, inner_always, kernel, reads, writes
+from schemas.columns.wire import is_utf8, word
 
 
 @inner
@@ -22,16 +23,44 @@ def _zigzag(out: Bytes, pos: int, value: int) -> int:
 
 
 @inner
-def _bits(value):  # type: ignore[no-untyped-def]  # numba's own scalars
-    return np.float64(value).view(np.uint64)
-
-
-@inner
 def _double(out: Bytes, pos: int, value: float) -> int:
-    bits = _bits(value)
+    bits, p = np.float64(value).view(np.uint64), np.uint64(pos)
     for k in range(8):
-        out[pos + k] = np.uint8((bits >> np.uint64(8 * k)) & np.uint64(255))
+        out[p + np.uint64(k)] = np.uint8((bits >> np.uint64(8 * k)) & np.uint64(255))
     return pos + 8
+
+
+@inner_always
+def _copy(out: Bytes, pos: int, data: Bytes, first: int, size: int) -> None:
+    """Copy by eight bytes, up to seven too many (there is room, and the next field writes over them), if data has as many."""
+    if first + size + 8 > data.shape[0]:
+        for k in range(size):
+            out[pos + k] = data[first + k]
+        return
+    for k in range(0, size, 8):
+        eight = word(data, first + k)
+        p = np.uint64(pos + k)
+        for j in range(8):
+            out[p + np.uint64(j)] = np.uint8((eight >> np.uint64(8 * j)) & np.uint64(255))
+
+
+@kernel(I64, writes(I64), reads(I32), I64)
+def add_sizes(total: Int64s, counts: Int32s, each: int) -> int:
+    """Add to each total so many times its count; a negative count is none."""
+    for i in range(total.shape[0]):
+        total[i] += max(counts[i], 0) * each
+    return 0
+
+
+@kernel(I64, writes(U8), writes(I64), I64)
+def put_heads(out: Bytes, at: Int64s, schema_id: int) -> int:
+    """Write the five bytes before the Avro: a zero and the schema id, big endian."""
+    for i in range(at.shape[0]):
+        out[at[i]] = 0
+        for k in range(4):
+            out[at[i] + 1 + k] = (schema_id >> (24 - 8 * k)) & 255
+        at[i] += 5
+    return -1
 
 
 _HEAD = (writes(U8), writes(I64), reads(BIT), BIT)
@@ -89,11 +118,11 @@ def put_octets(out: Bytes, at: Int64s, valid: Bools, union: bool, values: Bytes,
     return -1
 
 
-@kernel(I64, *_HEAD, reads(U8), reads(I64), reads(I32), I64, I64)
+@kernel(I64, *_HEAD, reads(U8), reads(I64), reads(I32), I64, I64, BIT)
 def put_texts(
-    out: Bytes, at: Int64s, valid: Bools, union: bool, data: Bytes, start: Int64s, length: Int32s, low: int, high: int
+    out: Bytes, at: Int64s, valid: Bools, union: bool, data: Bytes, start: Int64s, length: Int32s, low: int, high: int, utf8: bool
 ) -> int:
-    """Write texts of low to high bytes, with their length: at most 5 bytes more each."""
+    """Write texts of low to high bytes, with their length: there must be room for 13 bytes more each."""
     for i in range(start.shape[0]):
         pos = at[i]
         if union:
@@ -101,12 +130,10 @@ def put_texts(
             pos += 1
         if valid[i]:
             size = np.int64(length[i])
-            if size < low or size > high:
+            if size < low or size > high or (utf8 and not is_utf8(data, start[i], start[i] + size)):
                 return i
             pos = _zigzag(out, pos, size)
-            first = start[i]
-            for k in range(size):
-                out[pos + k] = data[first + k]
+            _copy(out, pos, data, start[i], size)
             pos += size
         at[i] = pos
     return -1

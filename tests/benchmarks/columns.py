@@ -17,7 +17,6 @@ import numpy as np
 
 from schemas import avro
 from schemas.columns import Columns, Reader, Records, derive_ids, encode, hash_strings, warm
-from schemas.columns.framing import frame
 from schemas.dispatch import ASSIGNMENTS, DELAY_PREDICTED, AssignmentAccepted, DelayPredicted
 from tests.builders import many
 
@@ -39,7 +38,9 @@ def _events(n: int) -> tuple[Columns[AssignmentAccepted], Columns[DelayPredicted
         depot_id="JFK", route_id=lambda i: f"JFK-{i % 90}", lateness_s=lambda i: i % 700 - 100.5, distance_km=lambda i: 1.5 * (i % 900),
     )  # fmt: skip
     features = [float(k) / 3 for k in range(20)]
-    answers = many(DelayPredicted, n, every=timedelta(seconds=1), depot_id="JFK", features=features, model="dispatch.delay/flights@0123")
+    answers = many(
+        DelayPredicted, n, every=timedelta(seconds=1), depot_id="JFK", features=features, model="dispatch.delay/flights@0123"
+    )
     return Columns.of(facts), Columns.of(answers)
 
 
@@ -57,8 +58,6 @@ def measure(n: int, rounds: int) -> dict[str, float]:
     answers_reader = Reader(DELAY_PREDICTED, {2: avro.schema(DelayPredicted)}.get)
     schema = fastavro.parse_schema(avro.schema(AssignmentAccepted))
     columns = batch.of(AssignmentAccepted)
-    values, ids = records.values, np.array([1], np.int64)
-    plans, filled = np.zeros(1, np.int32), [np.empty(n, kind) for kind in ("i2", "i8", "i4", "i8", "i8")]
     keep = ["at", "lateness_s", "distance_km"]
     mask = np.arange(n) % 10 == 0
 
@@ -68,7 +67,6 @@ def measure(n: int, rounds: int) -> dict[str, float]:
 
     stages: dict[str, Callable[[], Any]] = {
         "join messages (Records.of)": lambda: Records.of(ASSIGNMENTS.name, 0, messages),
-        "frame": lambda: frame(values.data, values.start, values.length, ids, plans, *filled, np.zeros(1, np.int64)),
         "read 14 fields: frame, decode, check, columns": lambda: reader.read(records),
         "read 18 fields with 20 features": lambda: answers_reader.read(back),
         "encode 14 fields": lambda: encode(facts, 1),

@@ -75,7 +75,7 @@ def test_every_event_of_the_catalogue_has_a_plan_of_its_own(event: type[Event]) 
         ("distance_km", np.inf, "found inf"),
         ("items", -1, "from 0 to 1000000, found -1"),
         ("at", 0, "found 0"),
-        ("courier_id", "", "expected 1 to 200 bytes, found 0"),
+        ("courier_id", "", "expected 1 to 200 bytes of UTF-8, found 0"),
     ],
 )
 def test_a_value_no_reader_would_take_is_not_written(field: str, value: Any, says: str) -> None:
