@@ -1,6 +1,7 @@
 """Which clients does the engine get? Those of the settings: the same for a worker, a replay and a test."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from infra.registry import Registry
 from infra.settings import Settings
 from infra.store import BundleStore, NoBundle
 from models.bundle import BadBundle, Bundle
+from models.scoring import ScoreFailed
 from schemas import catalogue
 from schemas.event import Event
 from streams.engine.engine import Clients
@@ -37,10 +39,13 @@ def bundles(settings: Settings, refused: Callable[[str, str], None] = refuse_lou
     @lru_cache(maxsize=64)
     def load(sha: str) -> Any:
         try:
-            return Bundle.load(store.get(sha), store.keys.trusted(), sha)
+            found = Bundle.load(store.get(sha), store.keys.trusted(), sha)
         except (BadBundle, NoBundle) as bad:
             refused(sha, str(bad))
             return None
+        with suppress(ScoreFailed):  # then the ladder answers, and says why
+            found.warm()
+        return found
 
     return load
 

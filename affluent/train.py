@@ -1,5 +1,6 @@
 """How does a person train a model? `affluent train dispatch delay`: from a file of real events to a signed bundle in the store."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -67,6 +68,7 @@ def make(
     from infra.store import BundleStore
     from models import bundle
     from models.dispatch.training import TooFewRows, collect, fit
+    from models.scoring.choice import prepare
     from schemas.dispatch import ASSIGNMENTS
 
     if (domain, model) != ("dispatch", "delay"):
@@ -78,7 +80,10 @@ def make(
         fitted = fit(history, source)
     except TooFewRows as few:
         raise Fault(f"{source}: {few}") from None
-    sealed = bundle.seal(fitted.files, store.keys.signing(), **fitted.facts, created_at=datetime.now(UTC))
+    told("measuring what answers quickest", 0)
+    made, table = prepare(fitted.files, fitted.sample, fitted.answers, clock=time.thread_time)
+    facts = fitted.facts | {"backend": table.best, "scoring": table.as_dict()}
+    sealed = bundle.seal(made, store.keys.signing(), **facts, created_at=datetime.now(UTC))
     sha = store.put(sealed)
     return bundle.Bundle.load(store.get(sha), store.keys.trusted(), sha)
 

@@ -16,7 +16,7 @@ from models.bundle import BASELINE, BadBundle, Bundle
 from models.dispatch import rules
 from models.dispatch.features import Features
 from models.dispatch.gains import LATENESS, NAMES
-from models.scorer import ScoreFailed
+from models.scoring import ScoreFailed
 from models.tables import State
 from schemas.columns import Columns, Nullable, Ragged, Strings, hash_strings
 from schemas.dispatch import AssignmentAccepted, Rung

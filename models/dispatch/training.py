@@ -21,8 +21,8 @@ from models.dispatch.card import card
 from models.dispatch.delay import model_name
 from models.dispatch.gains import LATENESS, NAMES
 from models.dispatch.tables import FEATURE_TABLES
-from models.forest import Growth, grow, made_with, to_onnx
-from models.scorer import Scorer
+from models.forest import Growth, answers, grow, made_with, to_onnx
+from models.scoring import scorer
 from models.tables import State
 from schemas.columns import Batch, Columns
 from schemas.dispatch import AssignmentAccepted, DeliveryCompleted
@@ -32,6 +32,7 @@ TARGET = "gain_s: lateness at arrival minus lateness at the start, seconds"
 FRACTIONS = (0.7, 0.1, 0.2)
 COVERAGE = 0.8
 LEAST_ROWS = 500
+SAMPLE_ROWS = 4_000
 
 
 class TooFewRows(Exception):
@@ -78,10 +79,15 @@ class Rows:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained model, not yet sealed. files: what goes into the bundle; facts: fields of its manifest."""
+    """A trained model, not yet sealed. files: what goes into the bundle; facts: fields of its manifest.
+
+    sample, answers: rows it did not learn from, and what the trained model itself says of them: for the choice of a backend.
+    """
 
     files: dict[str, bytes]
     facts: dict[str, Any]
+    sample: NDArray[np.float32]
+    answers: NDArray[np.float32]
 
 
 def collect(history: Iterable[Batch]) -> Rows:
@@ -148,10 +154,10 @@ def fit(rows: Rows, source: str, recipe: Recipe | None = None) -> Fitted:
     used = [NAMES.index(name) for name in recipe.used]
     forest = grow(np.ascontiguousarray(train.x[:, used]), train.delay_s - train.x[:, LATENESS], recipe.growth)
     model = to_onnx(forest, used, len(NAMES))
-    scorer = Scorer(model)
+    score = scorer("onnxruntime", {MODEL: model})
 
     def model_errors(some: Rows) -> Floats:
-        return some.delay_s - (some.x[:, LATENESS] + scorer.score(some.x))
+        return some.delay_s - (some.x[:, LATENESS] + np.asarray(score(some.x), np.float64))
 
     def rule_errors(some: Rows) -> Floats:
         return some.delay_s - rule.predict(some.jobs, some.x)
@@ -172,7 +178,9 @@ def fit(rows: Rows, source: str, recipe: Recipe | None = None) -> Fitted:
         ),
         "growth": recipe.growth.as_dict(), "made_with": made_with(),
     }  # fmt: skip
-    return Fitted({MODEL: model, BASELINE: rule.to_json(), CARD: card(facts, rule.kind).encode()}, facts)
+    files = {MODEL: model, BASELINE: rule.to_json(), CARD: card(facts, rule.kind).encode()}
+    sample = calibration.x[:SAMPLE_ROWS]
+    return Fitted(files, facts, sample, answers(forest, np.ascontiguousarray(sample[:, used])))
 
 
 def _window(rows: Rows) -> Window:
