@@ -1,6 +1,7 @@
 """How is a domain's stream worker run? `affluent stream dispatch`: agents of one domain, until told to stop."""
 
 import asyncio
+import gc
 import os
 import signal
 import tempfile
@@ -53,6 +54,10 @@ def _worker(domain: str) -> int:
         warm_up(topology)
         ensure(process.settings, topology)
         clients = engine_clients(process.settings, lambda sha, why: LOG.error("bundle refused", bundle=sha[:12], reason=why))
+        # What is loaded by now stays; records come and go by the thousand, so look for cycles among them seldom.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(100_000, 20, 20)
         options = Options(**process.settings.stream.model_dump(include=set(Options.__dataclass_fields__)))
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         engine = Engine(topology, clients, StreamMetrics(process.registry), options)

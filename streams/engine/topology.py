@@ -5,6 +5,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -46,7 +47,7 @@ class Agent:
     recent_ids: int = 100_000
     horizon_ms: int = 7 * 86_400_000
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of the tables' shapes and of the folds' code (not its comments): rows under another hash mean something else."""
         digest = hashlib.sha256()
@@ -56,7 +57,7 @@ class Agent:
             digest.update(_code(module).encode())
         return digest.hexdigest()[:8]
 
-    @property
+    @cached_property
     def state_topic(self) -> Topic:
         """Where its state log lives: same partitions as the source, never trimmed by time."""
         name = f"{self.reads.domain}.{self.name.replace('_', '-')}-state.{self.fingerprint}.v1"
