@@ -59,6 +59,15 @@ def frame(
     return unknown
 
 
+@kernel(I64, reads(U8), reads(I64), reads(I32))
+def outside(data: Bytes, start: Int64s, length: Int32s) -> int:
+    """Return the first row whose place is not inside the buffer, -1 if there is none."""
+    for i in range(start.shape[0]):
+        if length[i] > 0 and (start[i] < 0 or start[i] > data.shape[0] - length[i]):
+            return i
+    return -1
+
+
 @kernel(I64, reads(I16), reads(I32), reads(I64), writes(I64), writes(I64), writes(I64), writes(I64))
 def arrange(fault: Codes, plan: Int32s, kind_of: Int64s, rooms: Int64s, ends: Int64s, order: Int64s, row: Int64s) -> int:
     """Give every record without a fault a row among those of its kind; return how many there are.

@@ -185,7 +185,8 @@ class _Compiler:
         if isinstance(wire, str):
             return self.named.get(_last(wire), wire)
         if isinstance(wire, dict) and "name" in wire:
-            self.named[_last(wire["name"])] = wire
+            if self.named.setdefault(_last(wire["name"]), wire) is not wire:
+                raise Unplanned(f"two types are named {_last(wire['name'])}")
         if isinstance(wire, dict) and isinstance(wire["type"], dict | list):
             return self._known(wire["type"])
         return wire

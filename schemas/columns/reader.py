@@ -12,7 +12,7 @@ from schemas.columns.block import new_block
 from schemas.columns.columns import Columns
 from schemas.columns.decoding import decode
 from schemas.columns.faults import Found, Letter, describe
-from schemas.columns.framing import arrange, frame, settle
+from schemas.columns.framing import arrange, frame, outside, settle
 from schemas.columns.layout import Shape, layout
 from schemas.columns.plan import Plan
 from schemas.columns.plans import Plans, Schemas
@@ -44,9 +44,15 @@ class Reader:
         return self._plans.of(schema_id)
 
     def read(self, records: Records) -> Batch:
-        """Return the records as a batch; a bad one becomes a letter. Raises only what `schemas` raises."""
+        """Return the records as a batch; a bad one becomes a letter. Raises only what `schemas` raises.
+
+        Raises ValueError if a key or a value does not lie in its buffer: a fault of whoever made the records.
+        """
         self._batches += 1
         n, raw, plans = len(records), records.values, self._plans
+        for place in (raw, records.keys):
+            if len(place) != n or outside(place.data, place.start, place.length) >= 0:
+                raise ValueError(f"{records.topic}[{records.partition}]: a key or a value does not lie in its buffer")
         fault, schema_id, plan = np.empty(n, np.int16), np.empty(n, np.int64), np.empty(n, np.int32)
         begin, end = np.empty(n, np.int64), np.empty(n, np.int64)
         while frame(raw.data, raw.start, raw.length, plans.ids, plans.plan_of, fault, schema_id, plan, begin, end):
@@ -54,20 +60,20 @@ class Reader:
                 break
         supply = Supply(plans, raw.data, fault, plan, begin, end)
         rooms, ends = np.zeros(len(self.holds), np.int64), np.zeros(len(plans.plans), np.int64)
-        order, place = np.empty(n, np.int64), np.empty(n, np.int64)
-        arrange(fault, plan, plans.kind_of, rooms, ends, order, place)
+        order, row_of = np.empty(n, np.int64), np.empty(n, np.int64)
+        arrange(fault, plan, plans.kind_of, rooms, ends, order, row_of)
         stores = [Stores(event, room) if room else None for event, room in zip(self.holds, rooms.tolist(), strict=True)]
         marks = Marks.of(n)
         first = 0
         for number, last in enumerate(ends.tolist()):
             store = stores[int(plans.kind_of[number])]
             if last > first and store is not None:
-                self._decode(number, records, supply, store, begin, end, order[first:last], place, fault, marks)
+                self._decode(number, records, supply, store, begin, end, order[first:last], row_of, fault, marks)
             first = last
         good, kind, row = np.zeros(len(self.holds), np.int64), np.empty(n, np.int16), np.empty(n, np.int32)
         bad = settle(fault, plan, plans.kind_of, kind, row, good)
         columns = [
-            self._columns(k, store, int(good[k]), supply, kind, place) if store else empty(self.holds[k])
+            self._columns(k, store, int(good[k]), supply, kind, row_of) if store else empty(self.holds[k])
             for k, store in enumerate(stores)
         ]
         ids = Strings(supply.data, marks.id_start, marks.id_length)

@@ -13,7 +13,7 @@ import fastavro
 
 from schemas.columns.layout import Layout, Shape
 from schemas.columns.plan import Plan, Unplanned, Unresolvable, compile_plan
-from schemas.columns.walking import walk
+from schemas.columns.walking import Endless, least_bytes, walk
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,6 @@ class Transcoder:
 
 def transcoder(writer: Mapping[str, Any], layout: Layout, reason: str) -> Transcoder:
     """Return how records of this writer become readable by a plan. Raises Unresolvable where that is not safe or not possible."""
-    _refuse_endless(writer, ())
     objects = tuple(name for name, each in layout.fields.items() if each.shape is Shape.OBJECT)
     ours = [entry for entry in layout.schema["fields"] if entry["name"] not in objects]
     logical = {entry["name"]: _logical(entry["type"]) for entry in writer["fields"] if entry["type"] not in ("null", ["null"])}
@@ -43,9 +42,11 @@ def transcoder(writer: Mapping[str, Any], layout: Layout, reason: str) -> Transc
         written = fastavro.parse_schema(_bare_fields(writer, objects))
         wanted = fastavro.parse_schema(reader)
         bare = fastavro.parse_schema(dict(layout.schema) | {"fields": [e | {"type": _bare(e["type"])} for e in ours]})
-    except (fastavro.schema.SchemaParseException, fastavro.schema.UnknownType, Unplanned) as fault:
+        named = cast("dict[str, Any]", fastavro.parse_schema(dict(writer)))
+        least_bytes(named)
+    except (fastavro.schema.SchemaParseException, fastavro.schema.UnknownType, Unplanned, Endless) as fault:
         raise Unresolvable(f"fastavro cannot read it either: {fault}") from fault
-    plan.fallback, named = reason, cast("dict[str, Any]", fastavro.parse_schema(dict(writer)))
+    plan.fallback = reason
 
     def transcode(raw: bytes) -> tuple[bytes, tuple[Any, ...]]:
         walk(named, raw)
@@ -88,29 +89,3 @@ def _with(kind: Any, logical: dict[str, Any]) -> Any:
     if isinstance(kind, list):
         return [branch if branch == "null" else _with(branch, logical) for branch in kind]
     return (kind if isinstance(kind, dict) else {"type": kind}) | logical
-
-
-def _refuse_endless(kind: Any, inside: tuple[str, ...]) -> None:
-    """Refuse what a few bytes could make endless: records inside themselves, and lists of items that take no bytes."""
-    if isinstance(kind, list):
-        for branch in kind:
-            _refuse_endless(branch, inside)
-    elif isinstance(kind, str):
-        if kind in inside or kind.rsplit(".", 1)[-1] in inside:
-            raise Unresolvable(f"record {kind} lies inside itself")
-    elif kind.get("type") in ("array", "map"):
-        items = kind.get("items", kind.get("values"))
-        plain = items if isinstance(items, str | list) else items.get("type")
-        if (
-            plain == "null"
-            or plain == ["null"]
-            or (plain == "record" and not items["fields"])
-            or (plain == "fixed" and not items["size"])
-        ):
-            raise Unresolvable(f"an {kind['type']} of items that take no bytes")
-        _refuse_endless(items, inside)
-    elif kind.get("type") in ("record", "error"):
-        for entry in kind["fields"]:
-            _refuse_endless(entry["type"], (*inside, kind["name"].rsplit(".", 1)[-1]))
-    elif isinstance(kind.get("type"), dict | list):
-        _refuse_endless(kind["type"], inside)

@@ -14,6 +14,40 @@ class Malformed(ValueError):
     """These bytes are not what the schema says; says where."""
 
 
+class Endless(ValueError):
+    """A few bytes of this type could stand for a value without end; says why."""
+
+
+def least_bytes(kind: Any, named: dict[str, int] | None = None, inside: frozenset[str] = frozenset()) -> int:
+    """Return how few bytes a value can take.
+
+    Raises Endless for records inside themselves and for lists of items that may take no bytes: of those, any count would fit.
+    """
+    named = {} if named is None else named
+    if isinstance(kind, list):
+        for branch in kind:
+            least_bytes(branch, named, inside)
+        return 1
+    if isinstance(kind, str):
+        if kind in inside:
+            raise Endless(f"record {kind} lies inside itself")
+        return named.get(kind, _FIXED.get(kind, 1))
+    if kind["type"] in ("array", "map"):
+        items = kind["items"] if kind["type"] == "array" else kind["values"]
+        if least_bytes(items, named, inside) == 0 and kind["type"] == "array":
+            raise Endless(f"an array of items that take no bytes, {items}")
+        return 1
+    if kind["type"] in ("record", "error"):
+        within = inside | {kind["name"]}
+        least = sum(least_bytes(entry["type"], named, within) for entry in kind["fields"])
+    elif kind["type"] == "fixed":
+        least = int(kind["size"])
+    else:
+        return 1 if kind["type"] == "enum" else least_bytes(kind["type"], named, inside)
+    named[kind["name"]] = least
+    return least
+
+
 def walk(schema: Mapping[str, Any], raw: bytes) -> None:
     """Return if the bytes are one record of this schema, whole. Raises Malformed, naming the field.
 

@@ -46,7 +46,7 @@ def main() -> None:
     dice, good, bad = random.Random(7), 0, 0
     for event in every_event():
         reader = Reader(TOPIC, {1: avro.schema(event)}.get, holds=(event,))
-        keyed = {key: "key"} if (key := layout(event).key) else {}
+        keyed: dict[str, Any] = {key: "key"} if (key := layout(event).key) else {}
         raws = [raw or b"" for raw in encode(Columns.of(many(event, 20, **keyed)), 1).raws()]
         for _ in range(30):
             values = [damaged(dice.choice(raws), dice) if dice.random() < 0.8 else dice.choice(raws) for _ in range(50)]

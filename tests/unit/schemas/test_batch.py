@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import avro
-from schemas.columns import IGNORED, Batch, Columns, Reader, Records, encode
+from schemas.columns import IGNORED, Batch, Columns, Reader, Records, Strings, encode
 from schemas.control import Control
 from schemas.dispatch import ASSIGNMENTS, DELAY_PREDICTED, AssignmentAccepted, DelayPredicted, DeliveryCompleted, WeatherObserved
 from schemas.event import Event
@@ -137,6 +137,16 @@ def test_what_the_registry_raises_is_raised_and_nothing_is_remembered() -> None:
     with pytest.raises(ConnectionError):
         reader.read(records)
     assert reader.read(records).letters == []
+
+
+def test_records_that_do_not_lie_in_their_buffer_are_not_read() -> None:
+    for start, size in ((0, 4), (-1, 2), (3, 1), (2**63 - 1, 3)):
+        values = Strings(np.zeros(3, np.uint8), np.array([start]), np.array([size], np.int32))
+
+        with pytest.raises(ValueError, match="does not lie in its buffer"):
+            Reader(ASSIGNMENTS, SCHEMAS.get).read(
+                Records("t", 0, np.zeros(1, np.int64), np.zeros(1, np.int64), Strings.of([b"k"]), values)
+            )
 
 
 @pytest.mark.parametrize("schema", [{}, {"type": "record", "name": "AssignmentAccepted"}, {"type": "record", "name": "AssignmentAccepted",

@@ -193,7 +193,7 @@ def test_a_schema_of_another_record_is_refused_with_the_names_we_expect() -> Non
     "kind",
     [
         {"type": "array", "items": "null"},
-        {"type": "map", "values": {"type": "record", "name": "Empty", "fields": []}},
+        {"type": "array", "items": {"type": "record", "name": "Empty", "fields": [{"name": "n", "type": "null"}]}},
         {"type": "record", "name": "Loop", "fields": [{"name": "next", "type": ["null", "Loop"]}]},
     ],
 )
