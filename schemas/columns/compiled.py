@@ -5,6 +5,7 @@ file of the function, not at the helpers it inlines from other files; here the s
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit, types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+PACKAGE = Path(__file__).parent
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,9 +38,10 @@ def writes(item: Any, ndim: int = 1) -> Any:
 
 
 @cache
-def _stamp() -> str:
+def stamp(package: Path) -> str:
+    """Return a hash of all modules of a package, as they were at the first call."""
     digest = sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    for file in sorted(package.glob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
@@ -45,8 +49,8 @@ def _stamp() -> str:
 class _PackageCache(FunctionCache):  # type: ignore[misc]  # numba ships no types
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        stamp = (self._impl.locator.get_source_stamp(), _stamp())
-        self._cache_file = IndexDataCacheFile(self._cache_path, self._impl.filename_base, stamp)
+        both = (self._impl.locator.get_source_stamp(), stamp(PACKAGE))
+        self._cache_file = IndexDataCacheFile(self._cache_path, self._impl.filename_base, both)
 
 
 class _Kernel:
@@ -59,7 +63,8 @@ class _Kernel:
 
     def compile(self) -> Callable[..., Any]:
         dispatcher = njit(**_OPTIONS, no_cfunc_wrapper=True)(self.function)
-        dispatcher._cache = _PackageCache(self.function)
+        with suppress(RuntimeError):  # nowhere to write: then it is compiled in each process
+            dispatcher._cache = _PackageCache(self.function)
         dispatcher.compile(self.signature)
         dispatcher.disable_compile()
         self.compiled = dispatcher
