@@ -35,7 +35,7 @@ class Difference:
 
 @dataclass
 class Verdict:
-    """What a verification found. latency_ms: from the fact's append to its output's, by the broker's clock."""
+    """What a verification found. latency_ms: from the fact's append (at appended_ms) to its output's, by the broker's clock."""
 
     agent: str
     records: int = 0
@@ -43,6 +43,7 @@ class Verdict:
     mismatches: int = 0
     first: Difference | None = None
     latency_ms: list[float] = field(default_factory=list)
+    appended_ms: list[int] = field(default_factory=list)
     outputs: dict[str, int] = field(default_factory=dict)
 
     def differ(self, difference: Difference) -> None:
@@ -150,7 +151,9 @@ class Replay:
             elif before.value != value:
                 verdict.differ(self._difference(sent.event, event_id, key, before.value, value or b""))
             else:
-                verdict.latency_ms.append(before.appended_at - appended.get(cause, before.appended_at))
+                since = appended.get(cause, before.appended_at)
+                verdict.appended_ms.append(since)
+                verdict.latency_ms.append(before.appended_at - since)
 
     def _difference(
         self, event: type[Event], event_id: str, key: bytes | None, published: bytes, recomputed: bytes

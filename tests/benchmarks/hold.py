@@ -103,11 +103,11 @@ def report(
     from affluent.replay import verdicts
 
     found = {verdict.agent: verdict for verdict in verdicts("dispatch", settings)}
-    late = np.array(found["predict_delay"].latency_ms)
-    late = late[int(len(late) * LEAD_S * rate / max(len(late) * 2, 1)) :] if len(late) > 2 * LEAD_S * rate else late
+    since = np.array(found["predict_delay"].appended_ms)
+    late = np.array(found["predict_delay"].latency_ms)[since > since.min() + LEAD_S * 1000]
     p50, p95, p99 = np.percentile(late, [50, 95, 99])
     print(
-        f"fact to prediction, ms: p50 {p50:.0f}  p95 {p95:.0f}  p99 {p99:.0f}  max {late.max():.0f}  ({len(late):,} predictions)"
+        f"fact to prediction, ms: p50 {p50:.0f}  p95 {p95:.0f}  p99 {p99:.0f}  max {late.max():.0f}  ({len(late):,} predictions and scores)"
     )
     print(f"fact to row, ms (upper bound of the histogram's bucket): {rows(children[1])}")
     for name, ((early, cpu_0), (end, cpu_1)) in seen.items():
