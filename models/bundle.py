@@ -85,7 +85,9 @@ class Manifest(_Part):
     name: str = Field(description="What it is and for whom: `dispatch.delay/flights`.")
     source: str
     backend: Backend = Field(default="onnxruntime", description="What answers, chosen by `scoring` when it was trained.")
-    scoring: dict[str, Any] = Field(default_factory=dict, description="Microseconds a row and distance of each backend, as measured.")
+    scoring: dict[str, Any] = Field(
+        default_factory=dict, description="Microseconds a row and distance of each backend, as measured."
+    )
     target: str = Field(description="What the model part answers, with its unit.")
     features: tuple[Feature, ...]
     split: Split
