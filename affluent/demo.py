@@ -81,15 +81,18 @@ def _servers(directory: Path, told: Told, screen: Any, *, keep: bool) -> Iterato
     from infra.stack import running_stack, up
 
     at, began = places(wiring.settings()), time.monotonic()
-    screen.step("servers", "Starting Kafka, registry, Postgres, Valkey and Prometheus")
+    what = "Starting Kafka, registry, Postgres, Valkey and Prometheus"
+    screen.step("servers", what)
     if keep:
         up(screen.stack_progress(), directory, at.cache, mirror=at.mirror)
         told.stack_ready_s = time.monotonic() - began
+        screen.step("servers", what)
         screen.done("servers", f"ready after {told.stack_ready_s:.1f} s")
         yield
         return
     with running_stack(screen.stack_progress(), directory, at.cache, mirror=at.mirror):
         told.stack_ready_s = time.monotonic() - began
+        screen.step("servers", what)
         screen.done("servers", f"ready after {told.stack_ready_s:.1f} s")
         yield
 
