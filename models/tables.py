@@ -13,13 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled import compiled
+from models import probing
+from models.probing import Hashes, Slots
 
-Slots = NDArray[np.int64]
-Hashes = NDArray[np.uint64]
-
-_FREE, _GONE = -1, -2
-"""Index cells: never used; used once and dropped (a probe goes on past it)."""
 _SMALLEST = 64
 
 
@@ -40,128 +36,6 @@ class Image:
     live: NDArray[np.bool_]
 
 
-@compiled
-def _find(
-    hashes: Hashes,
-    create: bool,
-    keys: Hashes,
-    live: NDArray[np.bool_],
-    index: NDArray[np.int32],
-    stamp: NDArray[np.int64],
-    batch: int,
-    free: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    out: Slots,
-    touched: Slots,
-) -> int:
-    """Look up each hash; counts is [rows ever used, free numbers, index cells not _FREE]. Returns how many rows were first touched."""
-    mask = index.shape[0] - 1
-    first = 0
-    for i in range(hashes.shape[0]):
-        hi, lo = hashes[i, 0], hashes[i, 1]
-        cell = np.int64(lo & np.uint64(mask))
-        hole = np.int64(-1)
-        slot = np.int64(-1)
-        while True:
-            at = index[cell]
-            if at == _FREE:
-                break
-            if at == _GONE:
-                if hole < 0:
-                    hole = cell
-            elif keys[at, 0] == hi and keys[at, 1] == lo:
-                slot = np.int64(at)
-                break
-            cell = (cell + 1) & mask
-        if slot < 0 and create:
-            if counts[1] > 0:
-                counts[1] -= 1
-                slot = free[counts[1]]
-            else:
-                slot = counts[0]
-                counts[0] += 1
-            keys[slot, 0] = hi
-            keys[slot, 1] = lo
-            live[slot] = True
-            if hole >= 0:
-                index[hole] = np.int32(slot)
-            else:
-                index[cell] = np.int32(slot)
-                counts[2] += 1
-            if stamp[slot] != batch:
-                stamp[slot] = batch
-                touched[first] = -slot - 1
-                first += 1
-        elif slot >= 0 and stamp[slot] != batch:
-            stamp[slot] = batch
-            touched[first] = slot
-            first += 1
-        out[i] = slot
-    return first
-
-
-@compiled
-def _seek(hashes: Hashes, keys: Hashes, index: NDArray[np.int32]) -> Slots:
-    """Look up each hash and touch nothing; -1 where absent."""
-    mask = index.shape[0] - 1
-    out = np.full(hashes.shape[0], -1, np.int64)
-    for i in range(hashes.shape[0]):
-        cell = np.int64(hashes[i, 1] & np.uint64(mask))
-        while index[cell] != _FREE:
-            at = index[cell]
-            if at >= 0 and keys[at, 0] == hashes[i, 0] and keys[at, 1] == hashes[i, 1]:
-                out[i] = at
-                break
-            cell = (cell + 1) & mask
-    return out
-
-
-@compiled
-def _forget(hi: np.uint64, lo: np.uint64, keys: Hashes, index: NDArray[np.int32]) -> None:
-    """Take one key out of the index; the key must be there."""
-    mask = index.shape[0] - 1
-    cell = np.int64(lo & np.uint64(mask))
-    while True:
-        at = index[cell]
-        if at >= 0 and keys[at, 0] == hi and keys[at, 1] == lo:
-            index[cell] = _GONE
-            return
-        cell = (cell + 1) & mask
-
-
-@compiled
-def _reindex(keys: Hashes, live: NDArray[np.bool_], used: int, index: NDArray[np.int32]) -> int:
-    """Fill an empty index from the live rows; returns how many there are."""
-    mask = index.shape[0] - 1
-    count = 0
-    for slot in range(used):
-        if live[slot]:
-            cell = np.int64(keys[slot, 1] & np.uint64(mask))
-            while index[cell] != _FREE:
-                cell = (cell + 1) & mask
-            index[cell] = np.int32(slot)
-            count += 1
-    return count
-
-
-@compiled
-def _release(
-    slots: Slots,
-    keys: Hashes,
-    live: NDArray[np.bool_],
-    index: NDArray[np.int32],
-    free: NDArray[np.int64],
-    counts: NDArray[np.int64],
-) -> None:
-    for i in range(slots.shape[0]):
-        slot = slots[i]
-        if slot >= 0 and live[slot]:
-            _forget(keys[slot, 0], keys[slot, 1], keys, index)
-            live[slot] = False
-            free[counts[1]] = slot
-            counts[1] += 1
-
-
 class Table:
     """Rows by key. Take `rows` after `slots`, which may move them to a larger array."""
 
@@ -169,7 +43,7 @@ class Table:
         self.spec = spec
         self._batch = 1
         self._allocate(_SMALLEST)
-        self._index: NDArray[np.int32] = np.full(2 * _SMALLEST, _FREE, np.int32)
+        self._index: NDArray[np.int32] = np.full(2 * _SMALLEST, probing.FREE, np.int32)
         self._counts = np.zeros(3, np.int64)
         self._undo: list[tuple[Slots, NDArray[Any], NDArray[np.bool_], Hashes]] = []
         self._dirty: list[Slots] = []
@@ -200,8 +74,8 @@ class Table:
                 new[: len(was)] = was
         if 3 * (int(self._counts[2]) + more) > 2 * len(self._index):
             size = 1 << int(4 * (len(self) + more) - 1).bit_length()
-            self._index = np.full(max(size, 2 * _SMALLEST), _FREE, np.int32)
-            self._counts[2] = _reindex(self._keys, self._live, used, self._index)
+            self._index = np.full(max(size, 2 * _SMALLEST), probing.FREE, np.int32)
+            self._counts[2] = probing.reindex(self._keys, self._live, used, self._index)
 
     def slots(self, hashes: Hashes, *, create: bool = True) -> Slots:
         """Return the row number of each key, shape (n,); absent keys get zero rows, or -1 if `create` is False.
@@ -214,7 +88,7 @@ class Table:
         if create:
             self._make_room(n)
         out, touched = np.empty(n, np.int64), np.empty(n, np.int64)
-        first = _find(
+        first = probing.find(
             hashes, create, self._keys, self._live, self._index, self._stamp, self._batch, self._free, self._counts, out, touched
         )
         if first:
@@ -226,7 +100,7 @@ class Table:
 
     def find(self, hashes: Hashes) -> Slots:
         """Return the row number of each key, -1 where absent, for looking only: nothing is marked as touched."""
-        return _seek(hashes, self._keys, self._index) if len(hashes) else np.empty(0, np.int64)
+        return probing.seek(hashes, self._keys, self._index) if len(hashes) else np.empty(0, np.int64)
 
     def drop(self, slots: Slots) -> None:
         """Forget these keys, once reached through `slots` in this batch; negative numbers are passed over."""
@@ -241,7 +115,7 @@ class Table:
             self._stamp[late] = self._batch
             self._undo.append((late, self.rows[late], np.ones(len(late), np.bool_), self._keys[late]))
         self._gone.append(self._keys[slots])
-        _release(slots, self._keys, self._live, self._index, self._free, self._counts)
+        probing.release(slots, self._keys, self._live, self._index, self._free, self._counts)
         self.rows[slots] = np.zeros((), self.spec.dtype)
         # A dropped number may be given to another key within the batch: that key's touch must be seen as its first.
         self._stamp[slots] = 0
@@ -258,7 +132,7 @@ class Table:
         for slots, rows, existed, keys in reversed(self._undo):
             for slot, row, was, key in zip(slots.tolist(), rows, existed.tolist(), keys, strict=True):
                 if self._live[slot]:
-                    _forget(self._keys[slot, 0], self._keys[slot, 1], self._keys, self._index)
+                    probing.forget(self._keys[slot, 0], self._keys[slot, 1], self._keys, self._index)
                 self._live[slot] = was
                 self._keys[slot] = key
                 self.rows[slot] = row if was else np.zeros((), self.spec.dtype)
@@ -270,8 +144,8 @@ class Table:
     def _rebuild(self) -> None:
         """Make index and free numbers anew from the live rows."""
         used = int(self._counts[0])
-        self._index = np.full(len(self._index), _FREE, np.int32)
-        self._counts[2] = _reindex(self._keys, self._live, used, self._index)
+        self._index = np.full(len(self._index), probing.FREE, np.int32)
+        self._counts[2] = probing.reindex(self._keys, self._live, used, self._index)
         free = np.flatnonzero(~self._live[:used])
         self._free[: len(free)] = free
         self._counts[1] = len(free)
@@ -294,7 +168,7 @@ class Table:
             return image
         keys = np.concatenate(gone)
         # A key that was dropped and came back is live: its live row alone tells. One dropped twice is told twice: no harm.
-        keys = keys[_seek(keys, self._keys, self._index) < 0]
+        keys = keys[probing.seek(keys, self._keys, self._index) < 0]
         return Image(
             np.concatenate([image.keys, keys]),
             np.concatenate([image.rows, np.zeros(len(keys), self.spec.dtype)]),
