@@ -3,7 +3,6 @@
 An index cell holds a row number, FREE if it was never used, or GONE if its key was dropped: a probe goes on past it.
 """
 
-
 import numpy as np
 from numpy.typing import NDArray
 
