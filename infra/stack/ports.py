@@ -1,6 +1,7 @@
 """Which ports are free on this machine, and whose is the one that is not?"""
 
 import socket
+import time
 from collections.abc import Iterable, Mapping
 
 import psutil
@@ -8,6 +9,7 @@ import psutil
 from infra.errors import Fault
 
 HOST = "127.0.0.1"
+LINGER_S = 3.0
 
 
 def is_free(port: int) -> bool:
@@ -23,6 +25,14 @@ def is_free(port: int) -> bool:
         return True
 
 
+def _becomes_free(port: int) -> bool:
+    """Wait a moment for a port that a server of ours had: one that was killed holds it until its last thread has ended."""
+    deadline = time.monotonic() + LINGER_S
+    while not (free := is_free(port)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return free
+
+
 def choose(names: Iterable[str], *, fixed: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
     """Return a free port for each name: the one asked for, else the one it had last time, else any.
 
@@ -34,7 +44,7 @@ def choose(names: Iterable[str], *, fixed: Mapping[str, int], before: Mapping[st
     free = {name: port for name, port in before.items() if port not in fixed.values()}
     wanted = {name: fixed.get(name, free.get(name, 0)) for name in names}
     for name, port in wanted.items():
-        if port and not is_free(port):
+        if port and not (is_free(port) if name in fixed else _becomes_free(port)):
             if name in fixed:
                 raise Fault(f"port {port}, asked for {name}, is in use{_by(port)}: free it, or ask for another")
             wanted[name] = 0
