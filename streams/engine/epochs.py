@@ -68,6 +68,7 @@ class Partition:
     committed: Callable[[str, int, int], None]
     trim: Callable[[str, int, int], None]
     mute_below: int = 0
+    passing: Callable[[str], None] = lambda _point: None
     closed: bool = False
     pending: list[Any] = field(default_factory=list)
     queued: bool = False
@@ -113,13 +114,16 @@ class Partition:
         receipts, self._receipts = self._receipts, []
         folded = self.folded_records
         epoch, complete = self._cut()
+        self.passing("sent")
         for receipt in receipts:
             await wait(receipt.done, "outputs")
+        self.passing("delivered")
         agent = self.processor.agent
         parts = statelog.write(epoch, writer=self.writer, number=self._epoch)
         self._epoch += 1
         receipt = self.state_outbox.send_raw(agent.state_topic.name, self.number, parts)
         await wait(receipt.done, "state")
+        self.passing("written")
         if self._sweep.began < 0:
             self._sweep.began = receipt.offset - len(parts) + 1
         if complete:
@@ -128,6 +132,7 @@ class Partition:
         self.reached = epoch.end
         done, self.logged_records = folded - self.logged_records, folded
         self.committed(self.topic, self.number, done)
+        self.passing("committed")
 
 
 def next_offset(records: Records) -> int:

@@ -49,6 +49,12 @@ def messages(consumer: Consumer, topic: str, partition: int, start: int, stop: i
         consumer.unassign()
 
 
+def stretch(consumer: Consumer, topic: str, partition: int, start: int, stop: int) -> Iterator[Records]:
+    """Yield the records from offset start to before stop as columns, in order. Raises KafkaException."""
+    for found in messages(consumer, topic, partition, start, stop):
+        yield records(topic, partition, found)
+
+
 def records(topic: str, partition: int, found: list[Message]) -> Records:
     """Return messages of one partition as columns."""
     return Records.of(topic, partition, [(m.offset() or 0, m.timestamp()[1], m.key(), m.value()) for m in found])
