@@ -36,7 +36,10 @@ Step = Callable[[Batch, State], Iterable[Output]]
 
 @dataclass(frozen=True)
 class Agent:
-    """A step and what surrounds it. folds: the modules whose code decides what the rows of its tables mean."""
+    """A step and what surrounds it. folds: the modules whose code decides what the rows of its tables mean.
+
+    holds: the classes in the topic it reads; None: what the catalogue says.
+    """
 
     name: str
     step: Step
@@ -46,6 +49,7 @@ class Agent:
     folds: tuple[ModuleType, ...] = ()
     recent_ids: int = 100_000
     horizon_ms: int = 7 * 86_400_000
+    holds: tuple[type[Event], ...] | None = None
 
     @cached_property
     def fingerprint(self) -> str:
