@@ -1,0 +1,101 @@
+"""How does a scenario go? New topics, workers, a sender; then wait until all is done, and let the judge speak."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from infra.kafka import ensure_topics
+from infra.settings import Kafka
+from infra.stack import StackState
+from tests.ledger import logs
+from tests.ledger.fleet import Fleet
+from tests.ledger.judge import Found, Verdict, judge
+from tests.ledger.oracle import expect, remembered
+from tests.ledger.scene import PARTITIONS, Scene
+from tests.ledger.table import Line
+
+LONG = bool(os.environ.get("LEDGER_LONG"))
+"""The long form: many more faults. `make faults` sets it."""
+
+
+@dataclass
+class Ledger:
+    """The scenarios of one run on one stack."""
+
+    stack: StackState
+    folder: Path
+    lines: list[Line] = field(default_factory=list)
+
+    def scene(self, **options: object) -> Scene:
+        """Return a new scene, its topics made."""
+        name = uuid4().hex[:8]
+        folder = self.folder / name
+        folder.mkdir()
+        scene = Scene(name, self.stack.brokers, self.stack.registry_url, str(folder), options=dict(options))
+        ensure_topics(
+            Kafka(brokers=scene.brokers),
+            [scene.facts, scene.outputs, scene.letters, scene.agent.state_topic],
+            partitions=PARTITIONS,
+        )
+        return scene
+
+    def settle(self, scene: Scene, fleet: Fleet, patience_s: float = 60.0) -> list[int]:
+        """Wait until the group has no lag; returns the lags, which are not 0 if patience ran out. Workers must live meanwhile."""
+        deadline = time.monotonic() + patience_s
+        while any(found := logs.lags(scene.brokers, scene.topology.name, scene.facts.name, PARTITIONS)):
+            fleet.require_alive()
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.25)
+        return found
+
+    def verdict(self, scene: Scene, lags: list[int]) -> Verdict:
+        """Judge what the scene left behind."""
+        expected = expect(scene)
+        memory, reached = remembered(scene)
+        return judge(
+            expected,
+            Found(
+                outputs=logs.read(scene.brokers, scene.outputs.name, PARTITIONS),
+                letters=[one for each in logs.read(scene.brokers, scene.letters.name, 1) for one in each],
+                memory=memory,
+                reached=reached,
+                ends=logs.ends(scene.brokers, scene.facts.name, PARTITIONS),
+                lags=lags,
+            ),
+        )
+
+    def close(self, scenario: str, scene: Scene, fleet: Fleet, *, struck: int, sent: int, silent: bool = True) -> Verdict:
+        """Settle, stop the workers, judge and note the line. Fails unless all is sound and every fact had its output."""
+        lags = self.settle(scene, fleet)
+        fleet.require_alive()
+        for worker in list(fleet.workers):
+            fleet.stop(worker)
+        verdict = self.verdict(scene, lags)
+        self.lines.append(Line(scenario, struck, verdict, tuple(fleet.stops), silent))
+        assert verdict.sound, f"{scenario}: {verdict}"
+        assert verdict.outputs == sent, f"{scenario}: {sent} facts were sent, {verdict.outputs} outputs came"
+        return verdict
+
+
+def eventually(true: Callable[[], bool], patience_s: float = 60.0, what: str = "it") -> None:
+    """Return as soon as something is true; fail if it never is."""
+    deadline = time.monotonic() + patience_s
+    while not true():
+        assert time.monotonic() < deadline, f"{what} did not happen within {patience_s:g} s"
+        time.sleep(0.05)
+
+
+def flowing(scene: Scene, fleet: Fleet, patience_s: float = 60.0) -> None:
+    """Return as soon as every partition has new outputs."""
+    before = logs.ends(scene.brokers, scene.outputs.name, PARTITIONS)
+
+    def grown() -> bool:
+        fleet.require_alive()
+        now = logs.ends(scene.brokers, scene.outputs.name, PARTITIONS)
+        return all(b > a for a, b in zip(before, now, strict=True))
+
+    eventually(grown, patience_s, f"an output in each partition of {scene.name}")
