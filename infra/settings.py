@@ -77,6 +77,13 @@ class Stream(_Part):
     letters_in_a_row: int = Field(
         default=1000, ge=1, description="Dead letters in a row after which an agent stops: then the fault is ours."
     )
+    letters_share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Share of dead letters among a partition's last records above which an agent stops; 1: never.",
+    )
+    letters_window: int = Field(default=1000, ge=1, le=10_000, description="How many last records `letters_share` is about.")
 
 
 class Metrics(_Part):
