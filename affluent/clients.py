@@ -9,6 +9,7 @@ from confluent_kafka import TopicPartition
 
 from infra import kafka
 from infra.errors import Fault
+from infra.kafka import columns
 from infra.registry import Registry
 from infra.settings import Settings
 from infra.store import BundleStore, NoBundle
@@ -59,8 +60,8 @@ def engine_clients(settings: Settings, refused: Callable[[str, str], None] = ref
         admin.delete_records([TopicPartition(topic, partition, before)])
 
     return Clients(
-        consumer=partial(kafka.consumer, settings.kafka),
-        producer=partial(kafka.producer, settings.kafka),
+        consumer=partial(columns.consumer, settings.kafka),
+        producer=partial(columns.producer, settings.kafka),
         trim=trim,
         schemas=registry,
         schema_ids=schema_ids(registry),

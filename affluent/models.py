@@ -77,20 +77,21 @@ def _row(sha: str, found: "Bundle | str", stages: dict[str, str]) -> dict[str, A
 def _stages(settings: "Settings") -> dict[str, str]:
     """Return the last stage of each bundle; a version that another was promoted over is obsolete."""
     from infra import kafka
+    from infra.kafka import columns
     from infra.registry import Registry
     from schemas.columns import Reader
     from schemas.control import MODEL_VERSIONS, ModelVersionChanged
-    from streams.engine.reading import bounds, messages, records
+    from streams.engine.reading import bounds, stretch
 
     if MODEL_VERSIONS.name not in kafka.partitions(settings.kafka):
         return {}
-    consumer = kafka.consumer(settings.kafka, group="affluent.models")
+    consumer = columns.consumer(settings.kafka, group="affluent.models")
     reader = Reader(MODEL_VERSIONS, Registry(settings.registry.url))
     stages: dict[str, str] = {}
     in_force: dict[str, str] = {}
     try:
-        for found in messages(consumer, MODEL_VERSIONS.name, 0, *bounds(consumer, MODEL_VERSIONS.name, 0)):
-            for change in reader.read(records(MODEL_VERSIONS.name, 0, found)).rows():
+        for records in stretch(consumer, MODEL_VERSIONS.name, 0, *bounds(consumer, MODEL_VERSIONS.name, 0)):
+            for change in reader.read(records).rows():
                 if isinstance(change, ModelVersionChanged):
                     stages[change.sha256] = change.stage
                     if change.stage == "promoted":

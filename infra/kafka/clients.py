@@ -79,39 +79,41 @@ def producer(kafka: Kafka, **extra: Any) -> Producer:
     With a finite message timeout the last record of a partition can be delivered while earlier ones fail, so one report
     could not confirm those before it.
     """
-    return Producer(
-        connection(kafka)
-        | {
-            "acks": "all",
-            "enable.idempotence": True,
-            "enable.gapless.guarantee": True,
-            "message.timeout.ms": 0,
-            "partitioner": "murmur2_random",
-            "linger.ms": 2,
-            "compression.type": "none",
-            "allow.auto.create.topics": False,
-        }
-        | extra
-    )
+    return Producer(producing(kafka) | extra)
+
+
+def producing(kafka: Kafka) -> dict[str, Any]:
+    """Return the settings of every producer of ours. Raises Fault if no brokers are named."""
+    return connection(kafka) | {
+        "acks": "all",
+        "enable.idempotence": True,
+        "enable.gapless.guarantee": True,
+        "message.timeout.ms": 0,
+        "partitioner": "murmur2_random",
+        "linger.ms": 2,
+        "compression.type": "none",
+        "allow.auto.create.topics": False,
+    }
 
 
 def consumer(kafka: Kafka, *, group: str, **extra: Any) -> Consumer:
     """Return a consumer that starts at the earliest record, commits only when told to and sees no aborted transaction."""
-    return Consumer(
-        connection(kafka)
-        | {
-            "group.id": group,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",
-            "isolation.level": "read_committed",
-            "fetch.wait.max.ms": 100,
-            # librdkafka's default of one second halves the throughput of a consumer that keeps its queue full.
-            "fetch.queue.backoff.ms": 2,
-            "allow.auto.create.topics": False,
-        }
-        | extra
-    )
+    return Consumer(consuming(kafka, group) | extra)
+
+
+def consuming(kafka: Kafka, group: str) -> dict[str, Any]:
+    """Return the settings of every consumer of ours. Raises Fault if no brokers are named."""
+    return connection(kafka) | {
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "fetch.wait.max.ms": 100,
+        # librdkafka's default of one second halves the throughput of a consumer that keeps its queue full.
+        "fetch.queue.backoff.ms": 2,
+        "allow.auto.create.topics": False,
+    }
 
 
 def partition_for(key: bytes, partitions: int) -> int:

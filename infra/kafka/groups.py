@@ -1,7 +1,8 @@
 """How far has a group come? Its coordinator knows, once it knows itself."""
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
@@ -16,17 +17,26 @@ _FINDING = {
     KafkaError._TIMED_OUT,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
 }
+T = TypeVar("T")
 
 
 def committed(group: Any, places: list[TopicPartition], *, brokers: str, within_s: float = 60.0) -> list[TopicPartition]:
     """Return how far a group has committed each partition; the offset is negative where it has not.
 
-    A new broker takes a while to know which groups it coordinates: it is asked again. Raises Unavailable, or Fault if locked out.
+    Raises Unavailable, or Fault if locked out.
+    """
+    return patiently(lambda: list(group.committed(places, 15.0)), brokers=brokers, within_s=within_s)
+
+
+def patiently(ask: Callable[[], T], *, brokers: str, within_s: float = 60.0) -> T:
+    """Return the coordinator's answer. A new broker takes a while to know which groups it coordinates: it is asked again.
+
+    Raises Unavailable, or Fault if locked out.
     """
     deadline = time.monotonic() + within_s
     while True:
         try:
-            return list(group.committed(places, 15.0))
+            return ask()
         except KafkaException as error:
             if error.args[0].code() not in _FINDING or time.monotonic() > deadline:
                 with speaking(brokers):

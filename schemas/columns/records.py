@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.columns.arrays import Int64s
+from schemas.columns.arrays import Bytes, Int64s
 from schemas.columns.strings import Strings
 
 Message = tuple[int, int, bytes | None, bytes | None]
@@ -41,3 +41,23 @@ class Records:
         return Records(
             self.topic, self.partition, self.offsets[cut], self.appended_at[cut], self.keys.take(cut), self.values.take(cut)
         )
+
+    @classmethod
+    def join(cls, parts: Sequence["Records"]) -> "Records":
+        """Return the parts, all of one partition and not empty, one after the other."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        data = np.concatenate([part.values.data for part in parts])
+        sizes = np.cumsum([0, *(len(part.values.data) for part in parts)])
+        shared = all(part.keys.data is part.values.data for part in parts)
+        values = _shifted([part.values for part in parts], sizes, data)
+        keys = _shifted([part.keys for part in parts], sizes, data) if shared else Strings.concat([part.keys for part in parts])
+        offsets, appended_at = (np.concatenate([getattr(part, name) for part in parts]) for name in ("offsets", "appended_at"))
+        return cls(first.topic, first.partition, offsets, appended_at, keys, values)
+
+
+def _shifted(parts: Sequence[Strings], sizes: Int64s, data: Bytes) -> Strings:
+    """Return the places of all parts in the buffer in which their buffers follow each other."""
+    start = np.concatenate([part.start + at for part, at in zip(parts, sizes.tolist(), strict=False)])
+    return Strings(data, start, np.concatenate([part.length for part in parts]))

@@ -13,11 +13,11 @@ from uuid import uuid4
 
 import faust
 import structlog
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from mode import Service
 
 from infra.errors import Fault, Unavailable
-from infra.kafka import committed
+from infra.kafka import patiently
+from infra.librdkafka import Consumer, Fetched, Place, Producer
 from infra.metrics import StreamMetrics
 from schemas.columns import Reader, Records
 from schemas.event import Event
@@ -26,9 +26,8 @@ from streams.engine.fuse import Fuse
 from streams.engine.observe import Observer
 from streams.engine.outbox import Outbox
 from streams.engine.processor import Effects, Processor
-from streams.engine.reading import records as records_of
 from streams.engine.recovery import recover
-from streams.engine.source import Place, Source
+from streams.engine.source import Source
 from streams.engine.topology import Agent, Topology
 
 LOG = structlog.get_logger(__name__)
@@ -43,9 +42,11 @@ class Options:
     """How a worker behaves; the defaults suit one core."""
 
     max_batch: int = 4000
-    max_in_flight: int = 65_536
+    max_in_flight: int = 131_072
     min_epoch_s: float = 0.05
     letters_in_a_row: int = 1000
+    letters_share: float = 0.5
+    letters_window: int = 1000
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Engine(Service):
         self._partitions: dict[Place, Partition] = {}
         self._keepers: dict[Place, asyncio.Task[None]] = {}
         self._locks: dict[Place, asyncio.Lock] = {}
-        self._fuse = Fuse(options.letters_in_a_row)
+        self._fuse = Fuse(options.letters_in_a_row, share=options.letters_share, window=options.letters_window)
         self.channels: dict[str, faust.ChannelT[Any]] = {}
         self._writer = uuid4().hex[:12]
 
@@ -87,9 +88,7 @@ class Engine(Service):
             self.clients.producer(**{"linger.ms": 0, "compression.type": "lz4"}), loop=self._home, on_death=self.failed_here
         )
         consumer = self.clients.consumer(group=self.topology.name, **{"group.protocol": "consumer"})
-        self._source = Source(
-            consumer, list(self._agents), self, max_batch=self.options.max_batch, max_in_flight=self.options.max_in_flight
-        )
+        self._source = Source(consumer, list(self._agents), self, max_in_flight=self.options.max_in_flight)
         self._group = consumer
         self._source.start()
 
@@ -117,20 +116,21 @@ class Engine(Service):
         reading = self.clients.consumer(group=f"{self.topology.name}.recovery")
         try:
             ready, starts = [], {}
-            marks = committed(self._group, [TopicPartition(*place) for place in places], brokers="the group's")
-            for place, mark in zip(places, marks, strict=True):
+            marks = patiently(lambda: self._group.committed(places), brokers="the group's")
+            for place in places:
                 began = time.monotonic()
                 processor = self._processor(self._agents[place[0]], place[1])
-                start = recover(reading, processor, mark.offset)
+                start = recover(reading, processor, marks[place])
                 for sha in processor.state.models.values():
                     self.clients.bundles(sha)
                 self._observer.recovered(processor, time.monotonic() - began)
                 ready.append(
                     Partition(
                         *place, processor, self._outbox, self._state_outbox, self._writer, start.offset, self._committed, self.clients.trim,
-                        mute_below=start.mute_below, passing=self.clients.passing,
+                        mute_below=start.mute_below, passing=self.clients.passing, fuse=self._fuse.memory,
                     )
                 )  # fmt: skip
+                self._fuse.remember(*place, start.fuse)
                 starts[place] = start.offset
         finally:
             reading.close()
@@ -138,7 +138,7 @@ class Engine(Service):
         return starts
 
     def _processor(self, agent: Agent, partition: int) -> Processor:
-        reader = Reader(agent.reads, self.clients.schemas)
+        reader = Reader(agent.reads, self.clients.schemas, holds=agent.holds)
         return Processor(agent, partition, reader=reader, schema_ids=self.clients.schema_ids, bundles=self.clients.bundles)
 
     def give_back(self, places: list[Place]) -> dict[Place, int]:
@@ -149,9 +149,9 @@ class Engine(Service):
         """Drop everything."""
         self._call(self._release(places, finish=False))
 
-    def deliver(self, records: dict[Place, list[Message]]) -> None:
+    def deliver(self, fetched: Fetched) -> None:
         """Queue the records and wake the agents."""
-        self._home.call_soon_threadsafe(self._deliver, records)
+        self._home.call_soon_threadsafe(self._deliver, fetched)
 
     def lagging(self, records: dict[str, int]) -> None:
         """Show how far behind each agent is."""
@@ -215,7 +215,7 @@ class Engine(Service):
     async def _release(self, places: list[Place], *, finish: bool) -> dict[Place, int]:
         held = {place: self._partitions[place] for place in places if place in self._partitions}
         for place, partition in held.items():
-            waiting = len(partition.pending)
+            waiting = sum(map(len, partition.pending))
             partition.pending.clear()
             self._source.done(place, -1, waiting)
         if finish:
@@ -234,14 +234,20 @@ class Engine(Service):
         async with self._locks[place]:
             await self._close_epoch(self._partitions[place])
 
-    def _deliver(self, records: dict[Place, list[Message]]) -> None:
-        for place, messages in records.items():
+    def _deliver(self, fetched: Fetched) -> None:
+        for records in fetched.records:
+            place = (records.topic, records.partition)
             partition = self._partitions.get(place)
-            if partition is None:
-                self._source.done(place, -1, len(messages))
-                continue
-            partition.pending.extend(messages)
-            self._wake(partition)
+            left_out = len(records) if partition is None else partition.queue(records)
+            if left_out:
+                self._source.done(place, -1, left_out)
+            if partition is not None and partition.pending:
+                self._wake(partition)
+        for place, end in fetched.ends.items():
+            partition = self._partitions.get(place)
+            if partition is not None:
+                partition.end = end
+                partition.pass_end()
 
     def _wake(self, partition: Partition) -> None:
         if not partition.queued:
@@ -249,24 +255,27 @@ class Engine(Service):
             self._home.create_task(self.channels[partition.topic].send(value=partition))
 
     async def work(self, partition: Partition) -> None:
-        """Fold all that waits in a partition, up to one batch."""
+        """Fold what waits in a partition, up to one batch."""
         partition.queued = False
-        messages = partition.pending[: self.options.max_batch]
-        partition.pending = partition.pending[self.options.max_batch :]
-        if not messages or partition.closed:
+        records = None if partition.closed else partition.take(self.options.max_batch)
+        if records is None:
             return
+        partition.folding = True
         began = time.perf_counter()
         try:
-            await self._fold(partition, records_of(partition.topic, partition.number, messages))
+            await self._fold(partition, records)
         except Exception as error:  # noqa: BLE001 - nothing of this batch is acknowledged; the process ends
             self.failed_here(error)
             return
+        partition.folding = False
         if partition.pending:
             self._wake(partition)
+        else:
+            partition.pass_end()
         took = time.perf_counter() - began
         # A small batch costs as much as a large one. Resting for a share of what it took lets the next one grow, and leaves the
         # core to those who feed and drain us; a full batch says that we are behind, and rest is over.
-        await asyncio.sleep(min(REST_SHARE * took, REST_S) if len(messages) < SMALL_BATCH else 0)
+        await asyncio.sleep(min(REST_SHARE * took, REST_S) if len(records) < SMALL_BATCH else 0)
 
     async def _fold(self, partition: Partition, records: Records) -> None:
         while not partition.closed:

@@ -5,6 +5,7 @@ waits in the compute path.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,9 +70,13 @@ class Partition:
     trim: Callable[[str, int, int], None]
     mute_below: int = 0
     passing: Callable[[str], None] = lambda _point: None
+    fuse: Callable[[str, int], str] = lambda _topic, _partition: ""
     closed: bool = False
-    pending: list[Any] = field(default_factory=list)
+    pending: deque[Records] = field(default_factory=deque)
     queued: bool = False
+    folding: bool = False
+    expected: int = field(init=False)
+    end: int = -1
     folded: int = field(init=False)
     folded_records: int = 0
     logged_records: int = 0
@@ -82,8 +87,35 @@ class Partition:
     _sweep: Sweep = field(default_factory=Sweep)
 
     def __post_init__(self) -> None:
-        self.folded = self.reached
+        self.folded = self.expected = self.reached
         self._logged_ids = self.processor.recent.head
+
+    def queue(self, records: Records) -> int:
+        """Queue what was not queued before and return how many records that leaves out: told again around a rebalance."""
+        known = int(np.searchsorted(records.offsets, self.expected))
+        if known < len(records):
+            self.pending.append(records.slice(known, len(records)) if known else records)
+            self.expected = next_offset(records)
+        return known
+
+    def take(self, most: int) -> Records | None:
+        """Return the next records, about `most` if there are so many, at least one fetch."""
+        if not self.pending:
+            return None
+        parts, count = [self.pending.popleft()], 0
+        while self.pending and (count := count + len(parts[-1])) + len(self.pending[0]) <= most:
+            parts.append(self.pending.popleft())
+        records = Records.join(parts)
+        if len(records) > most:
+            self.pending.appendleft(records.slice(most, len(records)))
+            records = records.slice(0, most)
+        return records
+
+    def pass_end(self) -> None:
+        """Step over what lies before the partition's end and is no record: markers of transactions, what compaction took."""
+        if not self.pending and not self.folding and self.end > self.folded:
+            self.folded = self.expected = self.end
+            self.dirty.set()
 
     def fold(self, records: Records, effects: Effects, next_offset: int) -> None:
         """Take a folded batch into the open epoch; its outputs leave now, unless they left before a rebuild."""
@@ -103,6 +135,7 @@ class Partition:
         epoch = statelog.Epoch(
             self.reached, self.folded, tuple((n, i) for n, i in (*changed, *swept) if len(i.keys)),
             tuple(one for one in ids if len(one[1])), recent.head, dict(state.models), dict(state.numbers), dict(state.refused),
+            self.fuse(self.topic, self.number),
         )  # fmt: skip
         return epoch, complete
 

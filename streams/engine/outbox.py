@@ -6,12 +6,10 @@ confirms all before it. A thread of its own serves the reports; if it dies, `on_
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
-from confluent_kafka import KafkaError, Message, Producer
-
+from infra.librdkafka import Producer, Report
+from schemas.columns import Strings
 from streams.engine.processor import Sent
 
 
@@ -19,28 +17,25 @@ class Receipt:
     """Open until every record handed over with it is confirmed."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop, self._open, self._sealed = loop, 0, False
         self.done: asyncio.Future[None] = loop.create_future()
         self.offset = -1
+        self._open, self._sealed = 0, False
 
-    def expect(self) -> Callable[[KafkaError | None, Message], None]:
-        """Return the report to give to the next record that must be confirmed."""
-        self._open += 1
-        return self._report
+    def expect(self, reports: int) -> None:
+        """So many more reports must come."""
+        self._open += reports
 
     def seal(self) -> None:
         """No more records will come."""
         self._sealed = True
         self._settle()
 
-    def _report(self, error: KafkaError | None, message: Message) -> None:
-        self._loop.call_soon_threadsafe(self._reported, error, message.offset())
-
-    def _reported(self, error: KafkaError | None, offset: int | None) -> None:
+    def take(self, report: Report) -> None:
+        """Take in one report."""
         self._open -= 1
-        self.offset = -1 if offset is None else offset
-        if error is not None and not self.done.done():
-            self.done.set_exception(RuntimeError(f"Kafka refused an output for good: {error.str()}"))
+        self.offset = report.offset
+        if report.error is not None and not self.done.done():
+            self.done.set_exception(RuntimeError(f"Kafka refused an output for good: {report.error.str()}"))
         self._settle()
 
     def _settle(self) -> None:
@@ -53,6 +48,8 @@ class Outbox:
 
     def __init__(self, producer: Producer, *, loop: asyncio.AbstractEventLoop, on_death: Callable[[BaseException], None]) -> None:
         self._producer, self._loop, self._on_death = producer, loop, on_death
+        self._open: dict[int, Receipt] = {}
+        self._number = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="outbox", daemon=True)
         self._thread.start()
@@ -60,45 +57,49 @@ class Outbox:
     def _serve(self) -> None:
         try:
             while not self._stop.is_set():
-                self._producer.poll(0.1)
+                if reports := self._producer.serve(0.1):
+                    self._loop.call_soon_threadsafe(self._reported, reports)
         except BaseException as death:  # noqa: BLE001 - whatever ends this thread must end the process, loudly
             self._loop.call_soon_threadsafe(self._on_death, death)
 
+    def _reported(self, reports: Sequence[Report]) -> None:
+        for report in reports:
+            receipt = self._open.get(report.number)
+            if receipt is not None:
+                receipt.take(report)
+                if receipt.done.done():
+                    del self._open[report.number]
+            elif report.error is not None:
+                self._on_death(RuntimeError(f"Kafka refused an output for good: {report.error.str()}"))
+
+    def _receipt(self) -> tuple[int, Receipt]:
+        self._number += 1
+        receipt = self._open[self._number] = Receipt(self._loop)
+        return self._number, receipt
+
     def send(self, sent: Iterable[Sent]) -> Receipt:
         """Hand over encoded events in order; the receipt is done when all are confirmed."""
-        receipt = Receipt(self._loop)
+        number, receipt = self._receipt()
         for one in sent:
-            keys, values = one.keys.raws(), one.values.raws()
-            topic, last = one.topic.name, len(values) - 1
-            for i, (key, value) in enumerate(zip(keys, values, strict=True)):
-                if one.partition is None:
-                    self._produce(topic, value, key, on_delivery=receipt.expect())
-                elif i < last:
-                    self._produce(topic, value, key, partition=one.partition)
-                else:
-                    self._produce(topic, value, key, partition=one.partition, on_delivery=receipt.expect())
+            by_key = one.partition is None
+            receipt.expect(len(one.values) if by_key else 1)
+            self._producer.produce(
+                one.topic.name, one.values, one.keys, partition=one.partition, number=number, report_all=by_key
+            )
         receipt.seal()
         return receipt
 
-    def send_raw(self, topic: str, partition: int, values: Iterable[bytes]) -> Receipt:
+    def send_raw(self, topic: str, partition: int, values: Sequence[bytes]) -> Receipt:
         """Hand over ready-made records of one partition; the receipt's offset is that of the last."""
-        receipt = Receipt(self._loop)
-        values = list(values)
-        for value in values[:-1]:
-            self._produce(topic, value, None, partition=partition)
-        self._produce(topic, values[-1], None, partition=partition, on_delivery=receipt.expect())
+        number, receipt = self._receipt()
+        receipt.expect(1)
+        self._producer.produce(topic, Strings.of(values), partition=partition, number=number)
         receipt.seal()
         return receipt
-
-    def _produce(self, topic: str, value: bytes | None, key: bytes | None, **more: Any) -> None:
-        while True:
-            try:
-                return self._producer.produce(topic, value, key, **more)
-            except BufferError:  # the thread is draining it
-                time.sleep(0.001)
 
     def close(self) -> None:
         """Stop the thread; what is unconfirmed will be made again from the log."""
         self._stop.set()
         self._thread.join(2)
-        self._producer.flush(0)
+        if not self._thread.is_alive():
+            self._producer.close()

@@ -23,11 +23,13 @@ from streams.engine.recent import Recent
 from streams.engine.topology import Agent, Output
 
 LETTER_BYTES = 900_000
+NEUTRAL, EVENT, LETTER = 0, 1, 2
+"""What became of a record; neutral is a control record."""
 
 
 @dataclass(frozen=True)
 class Sent:
-    """Encoded events of one class, ready for a topic. partition None: by key."""
+    """Encoded events of one class, ready for a topic. partition None: by key. offsets, appended_at: those of their causes."""
 
     event: type[Event]
     partition: int | None
@@ -35,6 +37,8 @@ class Sent:
     causes: Strings
     keys: Strings
     values: Strings
+    offsets: NDArray[np.int64]
+    appended_at: NDArray[np.int64]
 
     @property
     def topic(self) -> Topic:
@@ -53,6 +57,8 @@ class Effects:
     duplicates: int = 0
     retried: int = 0
     events: int = 0
+    fates: NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
+    """What became of each of the `done` records: NEUTRAL, EVENT or LETTER."""
     at: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -97,6 +103,7 @@ class Processor:
                     effects.done = stop
                     failed = [one for one in failed if one[0] < stop]
                     break
+        effects.fates = _fates(batch, failed)[: effects.done]
         began = perf_counter()
         effects.sent = [sent for part, output in outputs if (sent := self._encode(part, output)) is not None]
         if failed:
@@ -186,7 +193,10 @@ class Processor:
         key = output.event.topic.key
         same = key == self.agent.reads.key
         keys = columns[key]
-        return Sent(output.event, self.partition if same else None, ids, causes, keys, encode(columns, self._ids[output.event]))
+        return Sent(
+            output.event, self.partition if same else None, ids, causes, keys, encode(columns, self._ids[output.event]),
+            batch.offsets[output.cause], batch.appended_at[output.cause],
+        )  # fmt: skip
 
     def _letters(self, records: Records, failed: list[Any], effects: Effects) -> Sent:
         letters = []
@@ -214,4 +224,14 @@ class Processor:
             )
         columns = Columns.of(letters)
         ids, causes, keys = (columns[name] for name in ("event_id", "cause", "origin_topic"))
-        return Sent(DeadLetter, None, ids, causes, keys, encode(columns, self._ids[DeadLetter]))
+        mine = np.array([one[0] for one in failed], np.int64)
+        offsets, appended_at = records.offsets[mine], records.appended_at[mine]
+        return Sent(DeadLetter, None, ids, causes, keys, encode(columns, self._ids[DeadLetter]), offsets, appended_at)
+
+
+def _fates(batch: Batch, failed: list[Any]) -> NDArray[np.int8]:
+    fates = (batch.kind >= 0).astype(np.int8) * np.int8(EVENT)
+    if Control in batch.holds:
+        fates[batch.kind == batch.holds.index(Control)] = NEUTRAL
+    fates[[one[0] for one in failed]] = LETTER
+    return fates

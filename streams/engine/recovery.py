@@ -7,11 +7,12 @@ offset are not sent again. If the facts themselves no longer begin at their firs
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import KafkaException
 
 from infra.errors import Fault, Unavailable
+from infra.librdkafka import Consumer
 from streams.engine.processor import Processor
-from streams.engine.reading import bounds, messages
+from streams.engine.reading import bounds, stretch
 from streams.engine.statelog import Recovery
 
 
@@ -22,6 +23,7 @@ class Start:
     offset: int
     mute_below: int = 0
     records: int = 0
+    fuse: str = ""
 
 
 def recover(consumer: Consumer, processor: Processor, committed: int) -> Start:
@@ -49,7 +51,7 @@ def recover(consumer: Consumer, processor: Processor, committed: int) -> Start:
                 f"{where}: {agent.name} has come to offset {reached}, but the topic ends at {end}: if it was made anew, "
                 "delete its state topics too"
             )
-        return Start(reached, records=records)
+        return Start(reached, records=records, fuse=reading.fuse)
     if first > 0:
         raise Fault(f"{where}: {agent.name} has no state, and the topic begins at offset {first}, not 0: state cannot be rebuilt")
     return Start(0, mute_below=max(committed, 0), records=records)
@@ -58,8 +60,8 @@ def recover(consumer: Consumer, processor: Processor, committed: int) -> Start:
 def read_all(consumer: Consumer, topic: str, partition: int, feed: Callable[[bytes, int], None]) -> int:
     """Feed every record of a partition, up to its end as of now; returns how many there were. Raises KafkaException."""
     count = 0
-    for found in messages(consumer, topic, partition, *bounds(consumer, topic, partition)):
-        for message in found:
-            feed(message.value() or b"", message.offset() or 0)
-        count += len(found)
+    for records in stretch(consumer, topic, partition, *bounds(consumer, topic, partition)):
+        for row, offset in enumerate(records.offsets.tolist()):
+            feed(records.values.raw(row) or b"", offset)
+        count += len(records)
     return count

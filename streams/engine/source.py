@@ -9,14 +9,14 @@ import threading
 import time
 from typing import Protocol
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import KafkaError
+
+from infra.errors import Fault
+from infra.librdkafka import Consumer, Fetched, Place
 
 LOG = logging.getLogger(__name__)
 COMMIT_EVERY_S = 0.5
-_TRANSIENT = {KafkaError._PARTITION_EOF, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._MAX_POLL_EXCEEDED}
-
-Place = tuple[str, int]
-"""Topic and partition."""
+_TRANSIENT = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._MAX_POLL_EXCEEDED, KafkaError._WAIT_COORD}
 
 
 class Owner(Protocol):
@@ -31,8 +31,8 @@ class Owner(Protocol):
     def let_go(self, places: list[Place]) -> None:
         """The partitions are already somebody else's: forget them at once."""
 
-    def deliver(self, records: dict[Place, list[Message]]) -> None:
-        """Queue records, by partition and in order."""
+    def deliver(self, fetched: Fetched) -> None:
+        """Queue records, by partition and in order, and what is known of the ends."""
 
     def lagging(self, records: dict[str, int]) -> None:
         """How many records of each topic lie beyond what was read."""
@@ -45,10 +45,10 @@ class Source:
     """The consumer's thread. max_in_flight: records read and not yet committed, over all partitions."""
 
     def __init__(
-        self, consumer: Consumer, topics: list[str], owner: Owner, *, max_batch: int = 4000, max_in_flight: int = 65_536
+        self, consumer: Consumer, topics: list[str], owner: Owner, *, max_fetch: int = 16_000, max_in_flight: int = 131_072
     ) -> None:
         self._consumer, self._topics, self._owner = consumer, topics, owner
-        self._max_batch, self._max_in_flight = max_batch, max_in_flight
+        self._max_fetch, self._max_in_flight = max_fetch, max_in_flight
         self._stop, self._room = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._in_flight = 0
@@ -92,64 +92,57 @@ class Source:
             self._owner.failed(error)
 
     def _read(self) -> None:
-        if self._in_flight >= self._max_in_flight:
+        most = min(self._max_in_flight - self._in_flight, self._max_fetch)
+        if most <= 0:
             self._room.clear()
             self._room.wait(0.05)
             return
-        first = self._consumer.poll(0.1)
-        if first is None:
-            return
-        groups: dict[Place, list[Message]] = {}
-        count = 0
-        for message in (first, *self._consumer.consume(self._max_batch - 1, 0)):
-            if (error := message.error()) is not None:
-                self._judge(error)
-                continue
-            groups.setdefault((message.topic() or "", message.partition() or 0), []).append(message)
-            count += 1
+        fetched = self._consumer.fetch(most, 0.1)
+        for error in fetched.errors:
+            self._judge(error)
         with self._lock:
-            self._in_flight += count
-        if groups:
-            self._owner.deliver(groups)
+            self._in_flight += fetched.count
+        if fetched.records or fetched.ends:
+            self._owner.deliver(fetched)
 
     def _judge(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise Fault(
+                f"the next record we need is gone from {', '.join(self._topics)} ({error.str()}): retention was faster than we; "
+                "records are lost. Keep the topic longer, and decide what to do about the state (docs/decisions)"
+            )
         if error.fatal() or (error.code() not in _TRANSIENT and not error.retriable()):
             raise RuntimeError(f"Kafka ended our consumer: {error.str()}")
-        if error.code() != KafkaError._PARTITION_EOF:
-            LOG.warning("Kafka is away, waiting: %s", error.str())
+        LOG.warning("Kafka is away, waiting: %s", error.str())
 
     def _commit(self) -> None:
         with self._lock:
             reached, self._reached = self._reached, {}
         if reached:
-            self._consumer.commit(offsets=[TopicPartition(t, p, o) for (t, p), o in reached.items()], asynchronous=True)
+            self._consumer.commit(reached, wait=False)
 
     def _lags(self) -> dict[str, int]:
         """Ask the client's own memory, not the broker: how far is each position from the end that the last fetch told?"""
         lags = dict.fromkeys(self._topics, 0)
-        for place in self._consumer.position(self._consumer.assignment()):
-            _, end = self._consumer.get_watermark_offsets(place, cached=True)
-            if end >= 0 and place.offset >= 0:
-                lags[place.topic] += max(end - place.offset, 0)
+        for (topic, _), behind in self._consumer.lags().items():
+            lags[topic] += behind
         return lags
 
-    def _assigned(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        starts = self._owner.take_over([(p.topic, p.partition) for p in places])
-        consumer.incremental_assign([TopicPartition(t, p, offset) for (t, p), offset in starts.items()])
+    def _assigned(self, places: list[Place]) -> None:
+        self._consumer.incremental_assign(self._owner.take_over(places))
 
-    def _revoked(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        ours = [(p.topic, p.partition) for p in places]
-        reached = self._owner.give_back(ours)
+    def _revoked(self, places: list[Place]) -> None:
+        reached = self._owner.give_back(places)
         with self._lock:
-            for place in ours:
+            for place in places:
                 self._reached.pop(place, None)
         if reached:
             try:
-                consumer.commit(offsets=[TopicPartition(t, p, o) for (t, p), o in reached.items()], asynchronous=False)
+                self._consumer.commit(reached, wait=True)
             except Exception as error:  # noqa: BLE001 - the state log is the commit; this one is for displays
                 LOG.warning("the group's offsets were not committed: %s", error)
-        consumer.incremental_unassign(places)
+        self._consumer.incremental_unassign(places)
 
-    def _lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        self._owner.let_go([(p.topic, p.partition) for p in places])
-        consumer.incremental_unassign(places)
+    def _lost(self, places: list[Place]) -> None:
+        self._owner.let_go(places)
+        self._consumer.incremental_unassign(places)

@@ -42,6 +42,8 @@ class Epoch:
     models: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[str, int] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    fuse: str = ""
+    """What the fuse remembers of the partition."""
 
 
 def _pieces(epoch: Epoch, limit: int) -> Iterator[tuple[list[Any], bytes]]:
@@ -74,6 +76,7 @@ def write(epoch: Epoch, *, writer: str, number: int, limit: int = PART_BYTES) ->
             {
                 "writer": writer, "epoch": number, "part": i, "parts": len(parts), "from": epoch.start, "to": epoch.end,
                 "head": epoch.head, "models": epoch.models, "numbers": epoch.numbers, "refused": epoch.refused,
+                **({"fuse": epoch.fuse} if epoch.fuse else {}),
                 "sections": [section for section, _ in part],
             },
             b"".join(body for _, body in part),
@@ -103,6 +106,7 @@ class Recovery:
     def __init__(self, state: State, recent: Recent, *, where: str) -> None:
         self.state, self.recent, self._where = state, recent, where
         self.reached = -1
+        self.fuse = ""
         self._parts: dict[tuple[str, int], list[tuple[dict[str, Any], memoryview]]] = {}
         self._ends = {name: np.full(len(table.rows), -1, np.int64) for name, table in state.tables.items()}
         self._dead = {name: np.zeros(len(table.rows), np.bool_) for name, table in state.tables.items()}
@@ -126,6 +130,7 @@ class Recovery:
             self.state.models = dict(header["models"])
             self.state.numbers = dict(header["numbers"])
             self.state.refused = dict(header["refused"])
+            self.fuse = header.get("fuse", "")
 
     def _apply(self, sections: Iterable[list[Any]], body: memoryview, end: int) -> None:
         at = 0

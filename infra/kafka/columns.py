@@ -1,0 +1,17 @@
+"""How are records read and written as columns? By clients with the same settings as all of ours, and no object a record."""
+
+from typing import Any
+
+from infra.kafka.clients import consuming, producing
+from infra.librdkafka import Consumer, Producer
+from infra.settings import Kafka
+
+
+def consumer(kafka: Kafka, *, group: str, **extra: Any) -> Consumer:
+    """Return a consumer that tells the ends of partitions, and fails where a record it should read next is gone."""
+    return Consumer(consuming(kafka, group) | {"auto.offset.reset": "error", "enable.partition.eof": True} | extra)
+
+
+def producer(kafka: Kafka, **extra: Any) -> Producer:
+    """Return an idempotent producer that never gives a record up."""
+    return Producer(producing(kafka) | extra)
