@@ -4,7 +4,7 @@ fastavro trusts counts and lengths: compiled, it skips 2**62 items that are not 
 has reached the record's end.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 _FIXED = {"null": 0, "boolean": 1, "float": 4, "double": 8}
@@ -61,6 +61,14 @@ def walk(schema: Mapping[str, Any], raw: bytes) -> None:
             raise Malformed(f"field {entry['name']}: {fault}") from None
     if pos != len(raw):
         raise Malformed(f"expected the end of the record, found {len(raw) - pos} more bytes")
+
+
+def stretches(schema: Mapping[str, Any], raw: bytes) -> Iterator[tuple[str, int, int]]:
+    """Yield each field's name and where its bytes begin and end. Raises Malformed at the first that is not there; see `walk`."""
+    walker, pos = _Walker(raw), 0
+    for entry in schema["fields"]:
+        start, pos = pos, walker.value(entry["type"], pos)
+        yield entry["name"], start, pos
 
 
 class _Walker:
