@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -52,8 +52,8 @@ class Ledger:
             time.sleep(0.25)
         return found
 
-    def verdict(self, scene: Scene, lags: list[int]) -> Verdict:
-        """Judge what the scene left behind."""
+    def verdict(self, scene: Scene, lags: Sequence[int] = ()) -> Verdict:
+        """Judge what the scene left behind. lags: as the group had them at the end."""
         expected = expect(scene)
         memory, reached = remembered(scene)
         return judge(
@@ -63,19 +63,24 @@ class Ledger:
                 letters=[one for each in logs.read(scene.brokers, scene.letters.name, 1) for one in each],
                 memory=memory,
                 reached=reached,
-                ends=logs.ends(scene.brokers, scene.facts.name, PARTITIONS),
-                lags=lags,
+                lags=list(lags),
             ),
         )
 
-    def close(self, scenario: str, scene: Scene, fleet: Fleet, *, struck: int, sent: int, silent: bool = True) -> Verdict:
-        """Settle, stop the workers, judge and note the line. Fails unless all is sound and every fact had its output."""
-        lags = self.settle(scene, fleet)
+    def close(self, scenario: str, scene: Scene, fleet: Fleet, *, struck: int, sent: int, patience_s: float = 60.0) -> Verdict:
+        """Wait until all is done, stop the workers and note the line."""
+        lags = self.settle(scene, fleet, patience_s)
         fleet.require_alive()
         for worker in list(fleet.workers):
             fleet.stop(worker)
+        return self.note(scenario, scene, struck=struck, sent=sent, lags=lags, stops_s=fleet.stops)
+
+    def note(
+        self, scenario: str, scene: Scene, *, struck: int, sent: int, lags: Sequence[int] = (), stops_s: Sequence[float] = ()
+    ) -> Verdict:
+        """Judge and note the line. Fails unless all is sound and every fact had its output."""
         verdict = self.verdict(scene, lags)
-        self.lines.append(Line(scenario, struck, verdict, tuple(fleet.stops), silent))
+        self.lines.append(Line(scenario, struck, verdict, tuple(stops_s)))
         assert verdict.sound, f"{scenario}: {verdict}"
         assert verdict.outputs == sent, f"{scenario}: {sent} facts were sent, {verdict.outputs} outputs came"
         return verdict

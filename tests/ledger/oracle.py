@@ -21,11 +21,12 @@ Memory = dict[str, Any]
 
 @dataclass
 class Expected:
-    """outputs: of each partition in order, id and bytes. letters: ids and bytes. memory: by partition. records: how many came in."""
+    """outputs: of each partition in order, id and bytes. letters: ids and bytes. memory: by partition. ends: after the last record."""
 
     outputs: list[list[tuple[str, bytes]]] = field(default_factory=list)
     letters: dict[str, bytes] = field(default_factory=dict)
     memory: list[Memory] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
     records: int = 0
     duplicates: int = 0
 
@@ -76,6 +77,7 @@ def fold(one: Processor, scene: Scene, records: Sequence[logs.Record], into: Exp
             else:
                 outputs += [(first_text(value), value) for value in values]
     into.records += len(records)
+    into.ends.append(records[-1].offset + 1 if records else 0)
     into.outputs.append(outputs)
     into.memory.append(memory(one))
 

@@ -10,18 +10,17 @@ HEAD = ("scenario", "records", "faults", "missing", "wrong", "repeated", "silenc
 
 @dataclass(frozen=True)
 class Line:
-    """One scenario. struck: how many faults were injected. silent: whether a silence means anything in it."""
+    """One scenario. struck: how many faults were injected. stops_s: how long each polite stop took."""
 
     scenario: str
     struck: int
     verdict: Verdict
     stops_s: tuple[float, ...] = ()
-    silent: bool = True
 
     def cells(self) -> tuple[str, ...]:
         """Return it as text."""
         v = self.verdict
-        silence = f"{middle(v.silences_s):.1f} / {max(v.silences_s, default=0.0):.1f}" if self.silent else "-"
+        silence = f"{middle(v.silences_s):.1f} / {max(v.silences_s, default=0.0):.1f}"
         stop = f"{max(self.stops_s):.1f}" if self.stops_s else "-"
         wrong = v.wrong + v.strange + v.astray + v.memory
         return (self.scenario, *map(str, (v.records, self.struck, v.missing, wrong, v.repeated)), silence, str(v.lag), stop)

@@ -1,0 +1,91 @@
+"""Is all as it should be while workers come, go, die and stand still?"""
+
+import random
+import signal
+import time
+
+from tests.ledger.fleet import fleet
+from tests.ledger.ledger import LONG, Ledger, flowing
+from tests.ledger.sender import sending
+
+SESSION_S = 10.0
+"""How long the stack's broker waits for a silent member."""
+PATIENCE_S = 2 * SESSION_S
+"""No partition may be idle for longer after a single fault."""
+STOP_S = 5.0
+WORKERS = 3
+
+
+def test_workers_killed_one_at_a_time(ledger: Ledger) -> None:
+    scene, chance, kills = ledger.scene(), random.Random(1), 5 if LONG else 1
+    with fleet(scene, WORKERS) as workers, sending(scene) as sender:
+        flowing(scene, workers)
+        for _ in range(kills):
+            time.sleep(chance.uniform(0.2, 2.0))
+            workers.kill(chance.choice(workers.workers))
+            workers.start()
+            time.sleep(SESSION_S)
+            flowing(scene, workers)
+        verdict = ledger.close("SIGKILL, one at a time", scene, workers, struck=kills, sent=sender.finish())
+
+    assert max(verdict.silences_s) < PATIENCE_S
+
+
+def test_a_kill_loop(ledger: Ledger) -> None:
+    scene, chance, kills = ledger.scene(), random.Random(2), 20 if LONG else 3
+    with fleet(scene, WORKERS) as workers, sending(scene) as sender:
+        flowing(scene, workers)
+        for _ in range(kills):
+            time.sleep(chance.uniform(0.3, 3.0))
+            workers.kill(chance.choice(workers.workers))
+            workers.start()
+        flowing(scene, workers, patience_s=120)
+        ledger.close("SIGKILL, in a loop", scene, workers, struck=kills, sent=sender.finish())
+
+
+def test_rolling_restarts_repeat_nothing(ledger: Ledger) -> None:
+    scene, rounds = ledger.scene(), 5 if LONG else 1
+    with fleet(scene, WORKERS) as workers, sending(scene) as sender:
+        flowing(scene, workers)
+        for _ in range(rounds):
+            for worker in list(workers.workers):
+                workers.stop(worker)
+                workers.start()
+                flowing(scene, workers)
+        verdict = ledger.close("SIGTERM, rolling", scene, workers, struck=rounds * WORKERS, sent=sender.finish())
+
+    assert verdict.repeated == 0
+    assert max(workers.stops) < STOP_S
+    assert max(verdict.silences_s) < PATIENCE_S
+
+
+def test_workers_added_and_removed_every_few_seconds(ledger: Ledger) -> None:
+    scene, chance, changes = ledger.scene(), random.Random(3), 30 if LONG else 4
+    with fleet(scene, 1) as workers, sending(scene) as sender:
+        flowing(scene, workers)
+        for number in range(changes):
+            if len(workers.workers) == 1 or (len(workers.workers) < 4 and number % 3 != 2):
+                workers.start()
+            else:
+                workers.stop(chance.choice(workers.workers))
+            time.sleep(chance.uniform(0.5, 3.0))
+        flowing(scene, workers)
+        verdict = ledger.close("workers come and go", scene, workers, struck=changes, sent=sender.finish())
+
+    assert max(verdict.silences_s) < PATIENCE_S
+
+
+def test_a_worker_that_stands_still_past_its_session_and_goes_on(ledger: Ledger) -> None:
+    scene, times = ledger.scene(), 4 if LONG else 1
+    with fleet(scene, WORKERS) as workers, sending(scene) as sender:
+        flowing(scene, workers)
+        for number in range(times):
+            zombie = workers.workers[number % WORKERS]
+            zombie.signal(signal.SIGSTOP)
+            time.sleep(SESSION_S + 4)
+            zombie.signal(signal.SIGCONT)
+            time.sleep(2)
+            flowing(scene, workers)
+        verdict = ledger.close("SIGSTOP past the session", scene, workers, struck=times, sent=sender.finish())
+
+    assert max(verdict.silences_s) < PATIENCE_S
