@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from confluent_kafka import KafkaError, KafkaException
+from numpy.typing import NDArray
 
 from infra import kafka
 from infra.errors import Unavailable
@@ -158,8 +159,7 @@ class Desk:
             for records in self._log({partition: min(offsets)}):
                 mine = np.flatnonzero(np.isin(records.offsets, list(offsets)))
                 offsets -= set(records.offsets[mine].tolist())
-                for i in mine.tolist():
-                    yield from self._reader.read(records.slice(i, i + 1)).of(DeadLetter).rows()
+                yield from self._reader.read(_take(records, mine)).of(DeadLetter).rows()
                 if not offsets:
                     break
 
@@ -189,6 +189,11 @@ class Desk:
                 waiting -= set(found.ends)
         finally:
             consumer.close()
+
+
+def _take(records: Records, rows: NDArray[np.int64]) -> Records:
+    keys, values = records.keys.take(rows), records.values.take(rows)
+    return Records(records.topic, records.partition, records.offsets[rows], records.appended_at[rows], keys, values)
 
 
 _READ = (
