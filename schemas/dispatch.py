@@ -90,14 +90,18 @@ class DelayPredicted(Derived):
     baseline_s: float | None = Field(description="What the best simple rule says.")
     model: Note = Field(description="Model and version that said so; empty if we abstained.")
     rung: Rung = Field(description="Which step of the degrade ladder answered.")
-    reason: Note = Field(default="", description="Why it was not the champion; empty if it was.")
+    reason: Note = Field(
+        default="", description="Why it was not the champion, or that the job was told late or by a wrong clock; else empty."
+    )
     features: list[Feature] = Field(
         description="What the model saw, in its bundle's order, nan where not known; learning reuses exactly this."
     )
 
 
 class PredictionScored(Derived):
-    """A prediction met its truth. `at` is the moment the truth happened; the cause is the completed delivery."""
+    """A prediction met its truth. `at` is the moment the truth happened; the cause is the completed delivery, or the acceptance
+    if that was told after it.
+    """
 
     topic: ClassVar = PREDICTION_SCORED
     prediction_id: Id = Field(description="The prediction's event id.")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from models import drift
-from models.dispatch import delay, features, forgetting, gains, settle, tables
+from models.dispatch import delay, features, forgetting, gains, order, settle, tables
 from models.tables import State
 from schemas.columns import Batch
 from schemas.dispatch import ASSIGNMENTS, PREDICTION_SCORED, DelayPredicted, DriftDetected, PredictionScored
@@ -17,7 +17,8 @@ POLICY = drift.Policy()
     reads=ASSIGNMENTS,
     writes=(DelayPredicted, PredictionScored),
     state=(*tables.FEATURE_TABLES, *tables.SETTLE_TABLES),
-    folds=(features, forgetting, gains, settle),
+    folds=(features, forgetting, gains, order, settle),
+    lateness_ms=order.ALLOWED_LATENESS_MS,
 )
 def predict_delay(facts: Batch, state: State) -> Iterator[Output]:
     """Predict each accepted job; score its prediction when it completes."""

@@ -2,7 +2,8 @@
 none, nobody.
 
 The ladder: *champion*; *baseline*, where the model part fails or answers with something that is no number; *abstained*,
-where no bundle is known for the source. Each step down says why.
+where no bundle is known for the source. Each step down says why. An answer to a job that was told too late, or by a clock
+that is ahead, says so too, on whatever rung.
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from models.bundle import BASELINE, BadBundle, Bundle
 from models.dispatch import rules
 from models.dispatch.features import Features
 from models.dispatch.gains import LATENESS, NAMES
+from models.dispatch.order import AHEAD, AHEAD_MS, ALLOWED_LATENESS_MS, LATE
 from models.scoring import ScoreFailed
 from models.tables import State
 from schemas.columns import Columns, Nullable, Ragged, Strings, hash_strings
@@ -24,6 +26,10 @@ from schemas.dispatch import AssignmentAccepted, Rung
 NAME = "dispatch.delay"
 CHAMPION, BASELINE_RUNG, ABSTAINED = (get_args(Rung).index(rung) for rung in ("champion", "baseline", "abstained"))
 
+_MARKS = {
+    LATE: f"told late: more than {ALLOWED_LATENESS_MS // 1000} s behind its depot's newest fact",
+    AHEAD: f"clock ahead: more than {AHEAD_MS // 1000} s after the broker took it",
+}
 Floats = NDArray[np.float64]
 
 
@@ -118,7 +124,15 @@ def predict(known: Features, state: State) -> Delays:
     state.count("on_baseline", int((rung == BASELINE_RUNG).sum()))
     state.count("abstained", int((rung == ABSTAINED).sum()))
     delay, low, high, baseline = values.T
-    return Delays(delay, low, high, baseline, Strings.of(models).take(said), rung, Strings.of(reasons).take(said))
+    return Delays(delay, low, high, baseline, Strings.of(models).take(said), rung, _marked(reasons, said, known.standing))
+
+
+def _marked(reasons: list[str], said: NDArray[np.int64], standing: NDArray[np.int8]) -> Strings:
+    """Return the reason of each job, and behind it what is wrong with the job's time."""
+    if not (standing >= LATE).any():
+        return Strings.of(reasons).take(said)
+    every = reasons + [f"{why}; {mark}" if why else mark for mark in _MARKS.values() for why in reasons]
+    return Strings.of(every).take(said + len(reasons) * np.maximum(standing - LATE + 1, 0))
 
 
 def _by_source(sources: Strings) -> Iterator[tuple[str, NDArray[np.int64]]]:

@@ -38,7 +38,6 @@ UNKNOWN = np.nan
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 _WEATHER_LIMIT_MS = 3 * HOUR_MS
-_LATE_MS = HOUR_MS
 _SHORT_MS, _LONG_MS, _LINE_MS = 0.5 * HOUR_MS, 12.0 * HOUR_MS, 6.0 * HOUR_MS
 _MEAN_OF, _EWMA_OF = 200.0, 20.0
 _FULL_TRUST = 5.0
@@ -53,6 +52,14 @@ def _fading(then: int, now: int, scale_ms: float) -> float:
 
 
 @compiled
+def _weights(newest: int, at: int, scale_ms: float) -> tuple[float, float]:
+    """What is left of a fading sum, and what something that happened at `at` weighs in it: whichever is older has faded."""
+    if at >= newest:
+        return _fading(newest, at, scale_ms), 1.0
+    return 1.0, _fading(at, newest, scale_ms)
+
+
+@compiled
 def _residual(total: float, weight: float, left: float) -> float:
     """A mean that leans to 0 while it stands on little: as if one residual of 0 had been seen now."""
     return total * left / (weight * left + 1.0)
@@ -62,37 +69,41 @@ def _residual(total: float, weight: float, left: float) -> float:
 def _learn(row: Any, at: int, gain: float, residual: float) -> None:
     """Take one completed job into a courier, route, company, lane or depot."""
     row.seen += 1
-    row.last_s = gain
+    if at >= row.last_at:
+        row.last_s = gain
     row.mean_s += (gain - row.mean_s) / min(row.seen, _MEAN_OF)
     row.ewma_s += (gain - row.ewma_s) / min(row.seen, _EWMA_OF)
-    short, long = _fading(row.last_at, at, _SHORT_MS), _fading(row.last_at, at, _LONG_MS)
-    row.short_sum_s = row.short_sum_s * short + residual
-    row.short_weight = row.short_weight * short + 1.0
-    row.long_sum_s = row.long_sum_s * long + residual
-    row.long_weight = row.long_weight * long + 1.0
+    short, weight = _weights(row.last_at, at, _SHORT_MS)
+    row.short_sum_s = row.short_sum_s * short + residual * weight
+    row.short_weight = row.short_weight * short + weight
+    long, weight = _weights(row.last_at, at, _LONG_MS)
+    row.long_sum_s = row.long_sum_s * long + residual * weight
+    row.long_weight = row.long_weight * long + weight
     row.last_at = max(row.last_at, at)
 
 
 @compiled
 def _start(row: Any, at: int, lateness: float) -> None:
     """Take one started job into its depot."""
-    half = _fading(row.starts_at, at, _SHORT_MS)
-    row.starts_10min = row.starts_10min * _fading(row.starts_at, at, _SHORT_MS / 3) + 1.0
-    row.starts_30min = row.starts_30min * half + 1.0
-    row.starts_2h = row.starts_2h * _fading(row.starts_at, at, _SHORT_MS * 4) + 1.0
-    row.lateness_sum_s = row.lateness_sum_s * half + lateness
+    left, weight = _weights(row.starts_at, at, _SHORT_MS / 3)
+    row.starts_10min = row.starts_10min * left + weight
+    left, weight = _weights(row.starts_at, at, _SHORT_MS * 4)
+    row.starts_2h = row.starts_2h * left + weight
+    left, weight = _weights(row.starts_at, at, _SHORT_MS)
+    row.starts_30min = row.starts_30min * left + weight
+    row.lateness_sum_s = row.lateness_sum_s * left + lateness * weight
     row.starts_at = max(row.starts_at, at)
 
 
 @compiled
 def _line(row: Any, at: int, hours: float, residual: float) -> None:
     """Take one completed job into the depot's line: residual against planned hours (long ways share the wind)."""
-    left = _fading(row.line_at, at, _LINE_MS)
-    row.line_n = row.line_n * left + 1.0
-    row.line_x = row.line_x * left + hours
-    row.line_xx = row.line_xx * left + hours * hours
-    row.line_y = row.line_y * left + residual
-    row.line_xy = row.line_xy * left + hours * residual
+    left, weight = _weights(row.line_at, at, _LINE_MS)
+    row.line_n = row.line_n * left + weight
+    row.line_x = row.line_x * left + weight * hours
+    row.line_xx = row.line_xx * left + weight * hours * hours
+    row.line_y = row.line_y * left + weight * residual
+    row.line_xy = row.line_xy * left + weight * hours * residual
     row.line_at = max(row.line_at, at)
 
 
@@ -111,24 +122,23 @@ def _on_line(row: Any, at: int, hours: float) -> Any:
 
 @compiled
 def fold_records(
-    kinds: Any, kind: Any, row: Any, at: Any,
+    kinds: Any, kind: Any, row: Any, at: Any, teaches: Any, opens: Any,
     jobs_in: Any, promised: Any, zone: Any, of_accepted: Any, of_completed: Any, readings: Any, of_reading: Any,
     couriers: Any, routes: Any, companies: Any, lanes: Any, depots: Any, scenes: Any, jobs: Any, x: Any,
-) -> tuple[int, int]:  # fmt: skip
-    """Fold records in log order into the tables, and write what was known at each acceptance into x. Returns (late,
-    unmatched).
+) -> int:  # fmt: skip
+    """Fold records in the order in which they count into the tables, and write what was known at each acceptance into x.
+    Returns how many taught something.
 
     kinds: the numbers of acceptance, completion and weather. jobs_in: (m, 4) lateness, planned, distance, items. of_*:
     row numbers in the tables: courier, route, company, lane, depot (gains), depot (scene), job; -1 where there is none.
-    readings: (w, 6) in the order of the depot's row.
+    readings: (w, 6) in the order of the depot's row. teaches: False for a fact that came too late. opens: False for an acceptance
+    that is older than the one in force.
     """
-    late, unmatched = 0, 0
+    taught = 0
     for i in range(kind.shape[0]):
         k, r, t = kind[i], row[i], at[i]
         if k == kinds[0]:
             scene, job = scenes[of_accepted[r, 5]], jobs[of_accepted[r, 6]]
-            late += scene.newest_at - t > _LATE_MS
-            scene.newest_at = max(scene.newest_at, t)
             lateness, planned, distance, items = jobs_in[r]
             out = x[r]
             out[:] = UNKNOWN
@@ -178,16 +188,17 @@ def fold_records(
             out[STARTS_2H] = scene.starts_2h * _fading(scene.starts_at, t, _SHORT_MS * 4)
             if out[STARTS_30MIN] > 1e-6:
                 out[DEPOT_LATENESS] = scene.lateness_sum_s / scene.starts_30min
-            _start(scene, t, lateness)
-            job.at, job.promised_at, job.lateness_s = t, promised[r], lateness
-            job.planned_s, job.expected_s = planned, expected
+            if teaches[i]:
+                _start(scene, t, lateness)
+                taught += 1
+            if opens[i]:
+                job.promised_at, job.lateness_s = promised[r], lateness
+                job.planned_s, job.expected_s = planned, expected
         elif k == kinds[1]:
-            if of_completed[r, 6] < 0 or jobs[of_completed[r, 6]].at == 0:
-                unmatched += 1
+            if not teaches[i]:
                 continue
+            taught += 1
             scene, job = scenes[of_completed[r, 5]], jobs[of_completed[r, 6]]
-            late += scene.newest_at - t > _LATE_MS
-            scene.newest_at = max(scene.newest_at, t)
             gain = (t - job.promised_at) / 1000.0 - job.lateness_s
             gain = min(max(gain, -_GAIN_LIMIT_S), _GAIN_LIMIT_S)
             residual = min(max(gain - job.expected_s, -_RESIDUAL_LIMIT_S), _RESIDUAL_LIMIT_S)
@@ -197,13 +208,11 @@ def fold_records(
             _learn(lanes[of_completed[r, 3]], t, gain, residual)
             _learn(depots[of_completed[r, 4]], t, gain, residual)
             _line(scene, t, job.planned_s / 3600.0, residual)
-            job.at = 0
         elif k == kinds[2]:
             scene = scenes[of_reading[r]]
-            late += scene.newest_at - t > _LATE_MS
-            scene.newest_at = max(scene.newest_at, t)
-            if t >= scene.weather_at:
+            if teaches[i] and t >= scene.weather_at:
+                taught += 1
                 scene.weather_at = t
                 scene.humidity_pct, scene.wind_mps, scene.gust_mps = readings[r, 0], readings[r, 1], readings[r, 2]
                 scene.precipitation_mm, scene.pressure_hpa, scene.visibility_km = readings[r, 3], readings[r, 4], readings[r, 5]
-    return late, unmatched
+    return taught

@@ -1,8 +1,10 @@
 """How right were we? Predictions stay open until their delivery completes; then prediction and truth leave together.
 
-One compiled fold over acceptances and completions in log order. Accepted again, a job's newer prediction takes the older
-one's place; a completion without an open prediction, a second one included, is counted and passed over; a job that we
-abstained from has nothing to settle. At the first tick of a day, predictions open for OPEN_LIMIT_MS are forgotten.
+One compiled fold over acceptances and completions in the order in which they count (`order.py`): a truth that came before
+its acceptance is scored when that comes, and the acceptance is the cause; the time is that of the truth either way. Every truth
+is scored at most once. Accepted again, a job's newer prediction takes the older one's place; a job that we abstained from has
+nothing to settle. A late truth is as good as any; one whose clock is ahead tells nothing: it closes its prediction without a
+score and is counted. At the first tick of a day, predictions open for OPEN_LIMIT_MS are forgotten.
 """
 
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from models.dispatch.delay import Delays
 from models.dispatch.features import Features
 from models.dispatch.forgetting import days, forget
 from models.dispatch.gains import DAY_MS, NAMES
+from models.dispatch.order import AHEAD, Story
 from models.dispatch.tables import OPEN, WORDS
 from models.tables import State
 from schemas.columns import Batch, Columns, Ragged, Strings, derive_ids, hash_strings
@@ -28,7 +31,10 @@ _WORD = 256
 
 @dataclass(frozen=True)
 class Scored:
-    """Predictions that met their truth. positions: int64 (m,), of the completions; fields: those of PredictionScored."""
+    """Predictions that met their truth. fields: those of PredictionScored.
+
+    positions: int64 (m,), of the completions, or of the acceptances that came after them.
+    """
 
     positions: NDArray[np.int64]
     fields: dict[str, Any]
@@ -36,18 +42,19 @@ class Scored:
 
 @compiled
 def _settle(
-    kinds: Any, kind: Any, row: Any, opens: Any, answered: Any, fresh: Any, closes: Any, rows: Any, blank: Any, out: Any,
-    settled: Any,
-) -> tuple[int, int, int]:  # fmt: skip
-    """Fold records in log order into the open predictions. Returns how many were settled, unmatched, replaced.
+    kinds: Any, kind: Any, row: Any, standing: Any, in_force: Any, opens: Any, answered: Any, fresh: Any, closes: Any, rows: Any,
+    blank: Any, out: Any, settled: Any,
+) -> tuple[int, int, int, int]:  # fmt: skip
+    """Fold records into the open predictions. Returns how many were settled, unmatched, replaced, closed by a wrong clock.
 
-    opens, closes: row number of each acceptance and completion, -1 where absent. fresh: what each acceptance would open,
-    if answered. out: the settled predictions as they were; settled: the rows of their completions.
+    opens, closes: row number of each acceptance and completion, -1 where absent. in_force: False for an acceptance that is older
+    than another of its job. fresh: what each acceptance would open, if answered. out: the settled predictions as they were;
+    settled: which of the records settled them.
     """
-    done, unmatched, replaced = 0, 0, 0
+    done, unmatched, replaced, ahead = 0, 0, 0, 0
     for i in range(kind.shape[0]):
         r = row[i]
-        if kind[i] == kinds[0]:
+        if kind[i] == kinds[0] and in_force[i]:
             replaced += rows[opens[r]].predicted_at > 0
             if answered[r]:
                 rows[opens[r]] = fresh[r]
@@ -57,37 +64,37 @@ def _settle(
             if closes[r] < 0 or rows[closes[r]].predicted_at == 0:
                 unmatched += 1
                 continue
-            out[done] = rows[closes[r]]
-            settled[done] = r
-            done += 1
+            if standing[i] == AHEAD:
+                ahead += 1
+            else:
+                out[done] = rows[closes[r]]
+                settled[done] = i
+                done += 1
             rows[closes[r]] = blank[0]
-    return done, unmatched, replaced
+    return done, unmatched, replaced, ahead
 
 
 def fold(facts: Batch, known: Features, delays: Delays, state: State) -> Scored:
     """Open a prediction for each accepted job that got an answer; return those whose delivery completed.
 
-    Counts `truth_without_prediction`, `prediction_replaced` and what was forgotten on the state.
+    Counts `truth_without_prediction`, `truth_ahead`, `prediction_replaced` and what was forgotten on the state.
     """
     fresh, answered = _fresh(facts, known, delays), np.isfinite(delays.delay_s)
-    accepted_at = completed_at = 0
-    rows, truths, sources, models = [], [], [], []
-    for part, tick_ms in days(facts):
-        mine = slice(accepted_at, accepted_at + part.of(AssignmentAccepted).n)
+    began = at = 0
+    positions, rows, fields = [], [], []
+    for (part, tick_ms), story in zip(days(facts), known.stories, strict=True):
+        mine = slice(at, at + part.of(AssignmentAccepted).n)
         _remember(state, known.accepted["source"].take(mine), delays.model.take(mine), fresh[mine])
-        found, which = _settle_part(part, fresh[mine], answered[mine], state)
+        found, which = _settle_part(part, story, fresh[mine], answered[mine], state)
+        truths = _truths(part, story, which)
+        positions.append(story.place[which] + began)
         rows.append(found)
-        truths.append(which + completed_at)
-        sources.append(_words(found["source"], state))
-        models.append(_words(found["model"], state))
-        accepted_at, completed_at = mine.stop, completed_at + part.of(DeliveryCompleted).n
+        fields.append(truths | {name: _words(found[name], state) for name in ("source", "model")})
+        began, at = began + part.n, mine.stop
         if tick_ms is not None:
             forget(state, OPEN, "predicted_at", tick_ms - OPEN_LIMIT_MS)
             forget(state, WORDS, "used_at", tick_ms - _WORD_LIMIT_MS)
-    which = np.concatenate([np.empty(0, np.int64), *truths])
-    found = np.concatenate([np.empty(0, OPEN.dtype), *rows])
-    words = {"source": Strings.concat(sources), "model": Strings.concat(models)}
-    return Scored(facts.order(DeliveryCompleted)[which], _fields(facts.of(DeliveryCompleted), which, found) | words)
+    return Scored(np.concatenate([np.empty(0, np.int64), *positions]), _fields(rows, fields))
 
 
 def _fresh(facts: Batch, known: Features, delays: Delays) -> NDArray[Any]:
@@ -96,7 +103,10 @@ def _fresh(facts: Batch, known: Features, delays: Delays) -> NDArray[Any]:
     fresh = np.zeros(jobs.n, OPEN.dtype)
     for name in ("delay_s", "low_s", "high_s", "baseline_s"):
         fresh[name] = getattr(delays, name)
-    fresh["predicted_at"], fresh["promised_at"] = jobs["at"], jobs["promised_at"]
+    accepted = facts.number(AssignmentAccepted)
+    # When it counted: a prediction with a clock ahead must not stay open until that clock's time.
+    fresh["predicted_at"] = np.concatenate([np.empty(0, np.int64), *(each.at[each.kind == accepted] for each in known.stories)])
+    fresh["promised_at"] = jobs["promised_at"]
     ids = derive_ids(DelayPredicted.__name__, facts.event_ids.take(known.positions)).pack()
     fresh["prediction_id"] = ids.data.view("S32")
     fresh["source"] = hash_strings(jobs["depot_id"], jobs["source"])
@@ -123,18 +133,19 @@ def _remember(state: State, source: Strings, model: Strings, fresh: NDArray[Any]
 
 
 def _settle_part(
-    facts: Batch, fresh: NDArray[Any], answered: NDArray[np.bool_], state: State
+    facts: Batch, story: Story, fresh: NDArray[Any], answered: NDArray[np.bool_], state: State
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the predictions that were settled, and which records of the story settled them."""
     accepted, completed = facts.of(AssignmentAccepted), facts.of(DeliveryCompleted)
     table = state[OPEN]
     if not accepted.n and not completed.n:
         return np.empty(0, OPEN.dtype), np.empty(0, np.int64)
     opens = table.slots(_key(accepted))
-    closes = table.slots(_key(completed), create=False)
-    out, settled = np.zeros(completed.n, OPEN.dtype), np.empty(completed.n, np.int64)
-    done, unmatched, replaced = _settle(
+    closes = np.concatenate([table.slots(_key(completed), create=False), opens[story.met_by]])
+    out, settled = np.zeros(len(closes), OPEN.dtype), np.empty(len(closes), np.int64)
+    done, unmatched, replaced, ahead = _settle(
         np.array([facts.number(AssignmentAccepted), facts.number(DeliveryCompleted)]),
-        facts.kind.astype(np.int64), facts.row.astype(np.int64),
+        story.kind, story.row, story.standing, story.opens,
         opens, answered, fresh, closes, table.rows, np.zeros(1, OPEN.dtype), out, settled,
     )  # fmt: skip
     mine = np.concatenate([opens, closes[closes >= 0]])
@@ -142,20 +153,36 @@ def _settle_part(
     if empty.any():
         table.drop(mine[empty])
     state.count("truth_without_prediction", unmatched)
+    state.count("truth_ahead", ahead)
     state.count("prediction_replaced", replaced)
     return out[:done], settled[:done]
 
 
-def _fields(completed: Columns[DeliveryCompleted], rows: NDArray[np.int64], found: NDArray[Any]) -> dict[str, Any]:
-    """Return the fields of PredictionScored: the completion's words, the prediction as it was, and what follows from both."""
-    n, at = len(rows), completed["at"][rows]
-    actual = (at - found["promised_at"]) / 1000.0
+def _truths(facts: Batch, story: Story, which: NDArray[np.int64]) -> dict[str, Any]:
+    """Return what is told with the truths at these places of the story. Of one that waited, its acceptance has the words."""
+    completed, accepted = facts.of(DeliveryCompleted), facts.of(AssignmentAccepted)
+    rows = story.row[which]
+    at = np.concatenate([completed["at"], story.met["at"]])[rows]
+    names = ("assignment_id", "depot_id", "company_id")
+    if not len(story.met):
+        return {"at": at} | {name: completed[name].take(rows) for name in names}
+    return {"at": at} | {name: Strings.concat([completed[name], accepted[name].take(story.met_by)]).take(rows) for name in names}
+
+
+def _fields(settled: list[NDArray[Any]], told: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the fields of PredictionScored: what the truths told, the predictions as they were, and what follows from both."""
+    found = np.concatenate([np.empty(0, OPEN.dtype), *settled])
+    at = np.concatenate([np.empty(0, np.int64), *(each["at"] for each in told)])
+    texts = {
+        name: Strings.concat([each[name] for each in told])
+        for name in ("assignment_id", "depot_id", "company_id", "source", "model")
+    }
+    n, actual = len(found), (at - found["promised_at"]) / 1000.0
     said = {name: np.ascontiguousarray(found[name]) for name in ("delay_s", "low_s", "high_s", "baseline_s")}
     ids = np.ascontiguousarray(found["prediction_id"]).view(np.uint8)
     return {
-        **said,
+        **said, **texts, "at": at,
         "prediction_id": Strings(ids, np.arange(n, dtype=np.int64) * 32, np.full(n, 32, np.int32)),
-        **{name: completed[name].take(rows) for name in ("assignment_id", "depot_id", "company_id")},
         "predicted_at": np.ascontiguousarray(found["predicted_at"]),
         "actual_s": actual, "error_s": said["delay_s"] - actual,
         "baseline_error_s": said["baseline_s"] - actual, "covered": (said["low_s"] <= actual) & (actual <= said["high_s"]),

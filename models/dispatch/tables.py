@@ -29,7 +29,7 @@ SCENES = TableSpec(
     "scenes",  # what goes on at a depot now
     np.dtype(
         [
-            ("newest_at", "i8"),  # ms, of the newest fact of any kind
+            ("newest_at", "i8"),  # ms, of the newest fact of any kind whose clock can be believed: the depot's own clock
             ("weather_at", "i8"),  # ms, 0 before the first reading
             ("humidity_pct", "f8"),  # the reading; nan is unknown
             ("wind_mps", "f8"),
@@ -63,7 +63,17 @@ JOBS = TableSpec(
         ]
     ),
 )
-FEATURE_TABLES = (COURIERS, ROUTES, COMPANIES, LANES, DEPOTS, SCENES, JOBS)
+TRUTHS = TableSpec(
+    "truths",  # completions that came before their acceptance, by job
+    np.dtype(
+        [
+            ("at", "i8"),  # ms; 0 in a row without a truth
+            ("late", "i8"),  # 1 if it came too late to teach
+            ("keys", "u8", (4, 2)),  # of courier, route, company and lane: whom it will teach
+        ]
+    ),
+)
+FEATURE_TABLES = (COURIERS, ROUTES, COMPANIES, LANES, DEPOTS, SCENES, JOBS, TRUTHS)
 
 WIDTH = 32
 """The most features a prediction can carry through the table of open predictions."""

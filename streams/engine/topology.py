@@ -38,7 +38,8 @@ Step = Callable[[Batch, State], Iterable[Output]]
 class Agent:
     """A step and what surrounds it. folds: the modules whose code decides what the rows of its tables mean.
 
-    holds: the classes in the topic it reads; None: what the catalogue says.
+    holds: the classes in the topic it reads; None: what the catalogue says. lateness_ms: how much older than the newest of their
+    key facts may be and still count in full; None where the order of the log is all that counts.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Agent:
     recent_ids: int = 100_000
     horizon_ms: int = 7 * 86_400_000
     holds: tuple[type[Event], ...] | None = None
+    lateness_ms: int | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -99,10 +101,15 @@ class Topology:
         return declare
 
     def map(self) -> str:
-        """Return the graph as text: one line an agent and one a topic it writes."""
+        """Return the graph as text: of each agent what it reads, writes, allows and remembers."""
         lines = []
         for agent in self.agents.values():
             lines.append(f"{agent.reads.name} (by {agent.reads.key}) -> {self.name}.{agent.name}")
             lines += [f"  -> {event.topic.name}: {event.__name__}" for event in agent.writes]
+            late = "none needed, the log's order counts" if agent.lateness_ms is None else f"{agent.lateness_ms / 1000:g} s"
+            lines.append(f"  allows lateness: {late}")
+            lines.append(
+                f"  ignores an id told again within {agent.horizon_ms / 86_400_000:g} days and {agent.recent_ids:,} events"
+            )
             lines += [f"  remembers {spec.name}: {spec.dtype.itemsize} bytes a row" for spec in agent.state]
         return "\n".join(lines)

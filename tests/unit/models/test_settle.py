@@ -74,7 +74,18 @@ def test_a_score_joins_the_prediction_as_it_was_with_the_truth() -> None:
 def test_a_second_truth_and_one_of_nobody_are_counted_and_passed_over() -> None:
     _, scores, state = told(completed("x"), accepted("a"), completed("a"), completed("a", 95, step=1))
     assert [score.assignment_id for score in scores] == ["a"]
-    assert state.take_counts()["truth_without_prediction"] == 2
+    assert state.take_counts()["unmatched"] == 2
+
+
+def test_a_truth_that_came_first_is_scored_by_the_acceptance_at_its_own_time() -> None:
+    (said,), (score,), state = told(completed("a"), accepted("a"))
+    assert score.prediction_id == said.event_id
+    assert score.cause == "a/accepted"
+    assert score.at == USUAL_AT + timedelta(minutes=90)
+    assert (score.actual_s, score.label_lag_s) == (1800.0, 5400.0)
+    assert (score.company_id, score.source, score.model) == (said.company_id, said.source, said.model)
+    assert state.take_counts()["truth_came_first"] == 1
+    assert len(state[OPEN]) == 0
 
 
 def test_a_job_accepted_again_is_scored_by_its_newer_prediction() -> None:
@@ -89,6 +100,7 @@ def test_what_we_abstained_from_has_no_score_and_takes_the_older_prediction_with
     predictions, scores, state = told(accepted("a"), other, completed("a"))
     assert [said.rung for said in predictions] == ["champion", "abstained"]
     assert scores == []
+    assert state.take_counts()["truth_without_prediction"] == 1
     assert len(state[OPEN]) == 0
 
 
