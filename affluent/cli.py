@@ -172,12 +172,52 @@ def trace(
 def replay(
     domain: Domain,
     verify: Annotated[bool, Option("--verify", help="Compare with what was published; exit 1 on any difference.")] = False,
+    into: Annotated[
+        str | None,
+        Option(
+            metavar="null|NAME",
+            help="Compare nothing: count the outputs (null), or write them into new topics TOPIC.replay-NAME.",
+        ),
+    ] = None,
+    agent: Annotated[str | None, Option(help="This agent only.", show_default=False)] = None,
+    partition: Annotated[int | None, Option(min=0, help="This partition only.", show_default=False)] = None,
+    start: Annotated[
+        int | None,
+        Option(
+            "--from",
+            min=0,
+            help="Look at facts from this offset on; those before are folded, but not looked at.",
+            show_default=False,
+        ),
+    ] = None,
+    stop: Annotated[int | None, Option("--to", min=0, help="Look at facts before this offset.", show_default=False)] = None,
+    since: Annotated[datetime | None, Option(help="Look at facts appended from this moment on, UTC.", show_default=False)] = None,
+    until: Annotated[datetime | None, Option(help="Look at facts appended before this moment, UTC.", show_default=False)] = None,
+    jobs: Annotated[int | None, Option(min=1, max=64, help="Processes; one a core by default.", show_default=False)] = None,
     json: Json = False,
 ) -> None:
-    """Compute the predictions again from the log."""
+    """Compute the predictions again from the log: compare them with what was published, or write them elsewhere.
+
+    State is built from the first record of each partition on, whatever the range: no snapshots are archived yet to begin at.
+    Live topics are never written to.
+    """
     from affluent.replay import replay as run
 
-    _end(run(domain=domain, verify=verify, json=json))
+    moments = (since and since.replace(tzinfo=UTC), until and until.replace(tzinfo=UTC))
+    offsets = (start, stop)
+    _end(
+        run(
+            domain,
+            verify=verify,
+            into=into,
+            agent=agent,
+            partition=partition,
+            offsets=offsets,
+            moments=moments,
+            jobs=jobs,
+            json=json,
+        )
+    )
 
 
 @models.command("list")

@@ -1,0 +1,1 @@
+"""Does the log still give what was published? The same processors, without Faust, over the same records."""
