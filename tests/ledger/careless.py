@@ -24,4 +24,4 @@ class Careless(Partition):
 
 def spoil() -> None:
     """Make the engine of this process careless."""
-    engine.Partition = Careless  # type: ignore[misc]  # it looks the class up by this name
+    engine.__dict__["Partition"] = Careless

@@ -1,5 +1,6 @@
 """What goes in? Acceptances numbered from 0, spread evenly over the partitions, some of them told twice, at a steady rate."""
 
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,8 @@ AGAIN_EVERY, AGAIN_BACK = 97, 40
 """Every so many facts one is told again that was told so many before."""
 FIRST_AT = 1_362_850_200_000
 """Event time of the first fact, ms: years before it is sent."""
-_STEP_S = 0.05
+_STEP_S = 0.002, 0.02
+"""Records come at odd moments: a beat of ours would fall in with that of the epochs, and a kill would always meet the same state."""
 Row = tuple[bytes, bytes]
 """Key and value on the wire."""
 
@@ -89,7 +91,7 @@ class Sender:
     def __init__(self, scene: Scene, rate: int, total: int | None = None) -> None:
         self.scene, self.rate, self.total, self.sent, self.told_again = scene, rate, total, 0, 0
         self._producer = producer(Kafka(brokers=scene.brokers), **{"queue.buffering.max.messages": 2_000_000})
-        self._stop = threading.Event()
+        self._stop, self._chance = threading.Event(), random.Random(rate)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
@@ -102,7 +104,7 @@ class Sender:
                 self.sent = due
             if self.sent == self.total:
                 return
-            self._stop.wait(_STEP_S)
+            self._stop.wait(self._chance.uniform(*_STEP_S))
 
     def send(self, numbers: Sequence[int]) -> None:
         """Hand over these facts, and now and then one again."""
