@@ -62,7 +62,7 @@ def appended(facts: Sequence[Event], at_ms: Sequence[int]) -> Batch:
 
 def learnt(state: State, spec: TableSpec) -> dict[str, np.ndarray]:
     rows = state[spec].image().rows
-    return {name: rows[name] for name in rows.dtype.names if name not in FOLLOW_THE_LOG}
+    return {name: rows[name] for name in rows.dtype.names or () if name not in FOLLOW_THE_LOG}
 
 
 @pytest.fixture(scope="module")
