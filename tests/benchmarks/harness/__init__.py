@@ -1,0 +1,1 @@
+"""How are programs measured? From outside, each alone on one core, with broker, load and harness on the other."""

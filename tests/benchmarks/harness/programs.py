@@ -1,0 +1,62 @@
+"""Which programs do the work? Ours with either backend, and the peers in `tests/benchmarks/peers`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from tests.benchmarks.harness.process import Watched
+from tests.benchmarks.harness.scene import Scene
+from tests.benchmarks.work import forest
+
+OURS = {"ours": "forest", "ours_onnxruntime": "onnxruntime"}
+"""Our own lines, and the backend that scores in each."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One line of a table. large: it needs the large load to be measured at all. lines: of its own code, where that is known."""
+
+    name: str
+    module: str
+    more: tuple[str, ...] = ()
+    large: bool = True
+    lines: int | None = None
+    promise: str = "at least once"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is our worker, with metrics to look at."""
+        return self.name in OURS
+
+    def start(self, scene: Scene, topic: str, out: str, group: str, cores: list[int] | None = None) -> Watched:
+        """Start it."""
+        to = ("--topic", topic, "--out", out, "--group", group, "--model", str(forest.model()))
+        brokers = () if self.is_ours else ("--brokers", scene.kafka.brokers)
+        log = scene.folder / f"{group}.log"
+        watched = Watched(("-m", self.module, *brokers, *to, *self.more), log, scene.environment)
+        if cores is not None:
+            watched.on = cores
+        return watched.start()
+
+
+def ours(name: str = "ours") -> Program:
+    """Return our worker, with the backend of this line."""
+    return Program(name, "tests.benchmarks.work.worker", ("--backend", OURS[name]))
+
+
+LARGE_PEERS = {"loop_batch", "echo", "kafka_streams"}
+"""Peers above about 30,000 records/s, or that take so many records to warm up."""
+
+
+def peer(name: str) -> Program | str:
+    """Return a peer, or why it cannot run here."""
+    try:
+        module: Any = import_module(f"tests.benchmarks.peers.{name}")
+    except ImportError as missing:
+        return f"not installable here: {missing}"
+    available: Callable[[], str | None] = getattr(module, "available", lambda: None)
+    if (reason := available()) is not None:
+        return reason
+    lines, promise = getattr(module, "LINES", None), getattr(module, "AT_LEAST_ONCE", "at least once")
+    return Program(name, module.__name__, (), name in LARGE_PEERS, lines, promise)
