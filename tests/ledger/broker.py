@@ -1,8 +1,17 @@
-"""How is the broker of a stack struck? By the process that its state file names."""
+"""How is the broker of a stack struck, and how are its topics changed? By the process that its state file names, or by its admin."""
 
 import os
 import signal
 import time
+
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, by its documentation
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 
 from infra.stack import StackState, state, up
 from infra.stack.places import Places, default_cache
@@ -31,3 +40,21 @@ def restart(stack: StackState) -> float:
     again = up(directory=stack.directory, guardian=os.getpid())
     assert again.brokers == stack.brokers
     return time.monotonic() - began
+
+
+def configure(stack: StackState, topic: str | None, **values: str) -> None:
+    """Set the configuration of a topic, or of the broker where none is named; underscores stand for dots."""
+    entries = [
+        ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET) for name, value in values.items()
+    ]
+    kind, name = (ResourceType.BROKER, "1") if topic is None else (ResourceType.TOPIC, topic)
+    admin = AdminClient({"bootstrap.servers": stack.brokers})
+    for future in admin.incremental_alter_configs([ConfigResource(kind, name, incremental_configs=entries)]).values():
+        future.result()
+
+
+def retain(stack: StackState, topic: str, partition: int, first: int) -> None:
+    """Remove what lies before an offset, as retention does."""
+    admin = AdminClient({"bootstrap.servers": stack.brokers})
+    for future in admin.delete_records([TopicPartition(topic, partition, first)]).values():
+        future.result()

@@ -1,6 +1,6 @@
 """What should have come out? The whole input folded by one thread, partition by partition, without a worker, a group or a kill."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,11 +107,13 @@ def remembered(scene: Scene) -> tuple[list[Memory], list[int]]:
     return found, reached
 
 
-def reckoned(sent: int, carried_by: Any, depot: Any, distance: Any) -> dict[str, tuple[float, float]]:
+def reckoned(
+    order: Sequence[int], carried_by: Callable[[int], str], depot: Callable[[int], str], distance: Callable[[int], float]
+) -> dict[str, tuple[float, float]]:
     """Return count and kilometres of each job's courier as of that job, reckoned without any code of ours."""
     seen: dict[tuple[str, str], tuple[float, float]] = {}
     found = {}
-    for i in range(sent):
+    for i in order:
         who = (depot(i), carried_by(i))
         jobs, km = seen.get(who, (0.0, 0.0))
         found[str(i)] = seen[who] = (jobs + 1, km + distance(i))

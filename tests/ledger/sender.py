@@ -64,11 +64,16 @@ def depot(i: int) -> str:
 
 
 def rows(
-    scene: Scene, numbers: Sequence[int], *, carried_by: Callable[[int], str] = courier, at: Callable[[int], int] = lambda i: FIRST_AT + i
-) -> list[Row]:  # fmt: skip
+    scene: Scene,
+    numbers: Sequence[int],
+    *,
+    starts_at: Callable[[int], str] = depot,
+    carried_by: Callable[[int], str] = courier,
+    at: Callable[[int], int] = lambda i: FIRST_AT + i,
+) -> list[Row]:
     """Return the facts of these numbers as they lie in Kafka. at: event time, ms."""
     n = len(numbers)
-    keys = [depot(i) for i in numbers]
+    keys = [starts_at(i) for i in numbers]
     when = np.array([at(i) for i in numbers], np.int64)
     facts = Columns(
         AssignmentAccepted,
