@@ -53,21 +53,19 @@ def causes(letters: "Letters", entries: "Iterable[Entry]") -> list[dict[str, Any
 
 
 def cause_page(rows: Sequence[Mapping[str, Any]], unreadable: int) -> None:
-    """Print the causes: two lines each, and a sample."""
+    """Print the causes, three lines each: what is wrong; whose and where; since when, and a sample's id."""
     table = Table(box=box.SIMPLE_HEAD, show_lines=True, pad_edge=False)
     for name in ("open", "redriven", "discarded"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("cause", overflow="fold", ratio=1)
-    table.add_column("first, last (UTC)", no_wrap=True)
+    table.add_column("cause (times in UTC)", overflow="fold", ratio=1)
     for row in rows:
         counts = [Text(f"{row['open']:,}", "bold red" if row["open"] else "dim")]
         counts += [Text(f"{row[name]:,}" if row[name] else "-", "" if row[name] else "dim") for name in ("redriven", "discarded")]
-        cause = Text.assemble(
-            (row["reason"], "bold"), f"  {row['agent']}  {row['topic']}\n{row['detail']}\n", (row["sample"], "cyan")
-        )
+        cause = Text.assemble((row["reason"], "bold"), f": {row['detail']}\n{row['agent']} of {row['topic']}")
         if row["came_back"]:
-            cause.append(f"  {row['came_back']:,} came back", "yellow")
-        table.add_row(*counts, cause, f"{_short(row['first'])}\n{_short(row['last'])}")
+            cause.append(f", {row['came_back']:,} came back", "yellow")
+        cause.append(f"\n{_span(row['first'], row['last'])}  ").append(row["sample"], "cyan")
+        table.add_row(*counts, cause)
     _console().print(table)
     total = sum(row["open"] for row in rows)
     lines = [
@@ -103,8 +101,9 @@ def _history(letters: "Letters", entry: "Entry") -> Iterator[dict[str, Any]]:
     if (gone := letters.discarded(entry)) is not None:
         yield {"what": "discarded", "by": gone.by, "at": plain(gone.at), "why": gone.why}
     if (done := letters.redriven(entry)) is not None:
-        sent = {"how": done.how, "event_id": done.sent_id, "lies_at": lies_at(done), "letter": done.cause}
-        yield {"what": "redriven", "by": done.by, "at": plain(done.at)} | sent
+        sent = {"lies_at": lies_at(done), "how": done.how, "event_id": done.sent_id}
+        same = {} if done.cause == entry.id else {"letter": done.cause}  # the same message, kept by another agent too
+        yield {"what": "redriven", "by": done.by, "at": plain(done.at)} | sent | same
     for after in letters.came_back(entry):
         yield {"what": "came back", "letter": after.id, "at": plain(after.at), "state": letters.state(after)}
 
@@ -122,8 +121,12 @@ def letter_page(told: Mapping[str, Any]) -> None:
         if told["size"] < 0
         else f"{told['size']:,} bytes" + (", cut: it cannot be sent again as it is" if told["cut"] else "")
     )
-    now = f"cannot be read either: {told['refused_now']}" if told["refused_now"] else "can be read: a redrive may help"
-    rows += [("value", size), ("this release", f"by it, it {now}"), ("first id", told["first_id"])]
+    now = (
+        f"cannot read it either: {told['refused_now']}"
+        if told["refused_now"]
+        else "can read it; whether a step takes it only a redrive tells"
+    )
+    rows += [("value", size), ("this release", now), ("first id", told["first_id"])]
     for name, text in rows:
         about.add_row(Text(name, "dim"), Text(text, overflow="fold"))
     out.print(Panel(about, title=Text(f"letter {told['id']}: {told['state']}", "bold"), title_align="left"))
@@ -145,7 +148,8 @@ def _fields(out: Console, told: Mapping[str, Any]) -> None:
     if told["fields"] is None:
         out.print(Text(f"fields: not readable, {told['read_by']}; --schema NAME reads them as an event of that name", "yellow"))
         return
-    table = Table(box=box.SIMPLE_HEAD, title=f"fields, read by {told['read_by']}", title_justify="left", pad_edge=False)
+    out.print(Text.assemble(("fields", "bold"), f", read by {told['read_by']}"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("field", no_wrap=True)
     table.add_column("value", overflow="fold")
     table.add_column("")
@@ -207,6 +211,16 @@ def plan_page(told: Sequence[Mapping[str, Any]], problems: Sequence[Mapping[str,
         out.print(f"  … and {len(told) - SHOWN:,} more: --json has them all", highlight=False)
     for problem in problems[:SHOWN]:
         out.print(Text(f"  cannot be sent: {problem['why']}", "red"), soft_wrap=True)
+
+
+def _span(first: str, last: str) -> str:
+    """Return two moments in a line.
+
+    >>> _span("2013-01-01T10:00:07Z", "2013-01-01T11:30:00Z"), _span("2013-01-01T10:00:07Z", "2013-01-02T10:00:07Z")
+    ('2013-01-01 10:00 to 11:30', '2013-01-01 10:00 to 2013-01-02 10:00')
+    """
+    start, end = _short(first)[:16], _short(last)[:16]
+    return start if start == end else f"{start} to {end[11:] if start[:10] == end[:10] else end}"
 
 
 def _short(moment: str) -> str:

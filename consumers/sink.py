@@ -33,6 +33,8 @@ SETTINGS = {
     "group.protocol": "consumer",
     # What waits unread inside the client, in kilobytes: the bound on memory, with a batch of the same size in our hands.
     "queued.max.messages.kbytes": 16_384,
+    # An end may lie behind the marker of a transaction, which is no record: without this we would seem to lag for ever.
+    "enable.partition.eof": True,
 }
 """What a sink's consumer is made with, beside what all have."""
 RECORDS = 10_000
@@ -80,7 +82,8 @@ class Loop:
         self._consumer, self._metrics, self._stop, self._drain = consumer, metrics, stop, drain
         self._held: list[Raw] = []  # taken from the client, and not to be lost if its next call fails
         self._next: dict[Partition, int | None] = {}
-        self._ended: set[Partition] = set()
+        self._ended: dict[Partition, int] = {}
+        self._told_ends: dict[Partition, int] = {}
         self._uncommitted: dict[Partition, int] = {}
         self._wrote_at = self._told_at = float("-inf")
         self._log = LOG.bind(store=self._store.name)
@@ -89,7 +92,7 @@ class Loop:
         """Read and write until told to stop. Raises Fault."""
         self._consumer.subscribe(list(self._readers), on_assign=self._assigned, on_revoke=self._gone, on_lost=self._gone)
         try:
-            while not self._stop.is_set() and not (self._drain and self._next and self._ended >= set(self._next)):
+            while not self._stop.is_set() and not (self._drain and self._next and self._ended.keys() >= set(self._next)):
                 read = self._patiently(self._collect)
                 if read:
                     self._settle(read)
@@ -122,15 +125,15 @@ class Loop:
         for message in messages:
             partition = str(message.topic()), int(message.partition() or 0)
             if (error := message.error()) is not None:
-                self._heard(error, partition)
+                self._heard(error, partition, message.offset() or 0)
             elif partition in self._next:  # else it was taken from us meanwhile
-                self._ended.discard(partition)
+                self._ended.pop(partition, None)
                 read.setdefault(partition, []).append(_plain(message))
         return read
 
-    def _heard(self, error: KafkaError, partition: Partition) -> None:
+    def _heard(self, error: KafkaError, partition: Partition, offset: int) -> None:
         if error.code() == KafkaError._PARTITION_EOF:
-            self._ended.add(partition)
+            self._ended[partition] = offset
             return
         with kafka.speaking("the brokers"):
             if error.fatal() or not error.retriable():
@@ -208,7 +211,7 @@ class Loop:
 
     def _go_to(self, partition: Partition, offset: int) -> None:
         self._log.warning("overtaken by another sink", topic=partition[0], partition=partition[1], offset=offset)
-        self._ended.discard(partition)
+        self._ended.pop(partition, None)
         if partition in self._next:
             self._next[partition] = offset
             with kafka.speaking("the brokers"):
@@ -218,7 +221,7 @@ class Loop:
         """What is in our hands of these partitions is theirs who read it next."""
         for each in partitions:
             self._next.pop((each.topic, each.partition), None)
-            self._ended.discard((each.topic, each.partition))
+            self._ended.pop((each.topic, each.partition), None)
             self._uncommitted.pop((each.topic, each.partition), None)
         self._log.info("gave away", partitions=len(partitions))
 
@@ -228,13 +231,17 @@ class Loop:
             return
         self._told_at = time.monotonic()
         lags = dict.fromkeys(self._readers, 0)
+        # Ends behind what was written: markers of transactions lie there, which are no records.
+        ends = {partition: end for partition, end in self._ended.items() if end > (self._next.get(partition) or 0)}
+        self._uncommitted.update({partition: end for partition, end in ends.items() if self._told_ends.get(partition) != end})
+        self._told_ends = ends
         try:
             if self._uncommitted:
                 self._consumer.commit(offsets=self._positions(), asynchronous=True)
                 self._uncommitted.clear()
             for (topic, number), offset in self._next.items():
                 _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)
-                lags[topic] += max(high - offset, 0) if offset is not None else 0
+                lags[topic] += max(high - ends.get((topic, number), offset), 0) if offset is not None else 0
         except KafkaException as error:
             self._log.debug("positions not committed", why=str(error))
         for topic, lag in lags.items():

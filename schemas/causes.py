@@ -13,7 +13,7 @@ _QUOTED = re.compile(r"""(?P<before>\bfound |\bkey, )?(?P<text>(?<!\w)'(?:[^'\\]
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?")
 _HEX = re.compile(r"\b[0-9a-f]{2}(?: [0-9a-f]{2})+\b")
 _NUMBER = re.compile(r"(?<![\w#])[-+]?(?:\w[\w\-]*)?\d[\w\-]*(?:[.:,+/]+\w*\d[\w\-]*)*")
-_STRANGE = re.compile(r"(?<=found )[-+]?(?:nan|inf|None|null)\b")
+_STRANGE = re.compile(r"(?<=found )[-+]?(?:nan|inf)\b")
 _WORDS = ("UTF-8",)
 
 

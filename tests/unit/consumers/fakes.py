@@ -38,6 +38,8 @@ class FakeSource:
     during_consume: list[Callable[["FakeSource"], None]] = field(default_factory=list)
     callbacks: dict[str, Any] = field(default_factory=dict)
     ended: set[Partition] = field(default_factory=set)
+    markers: int = 0
+    """Markers of transactions behind the last record of each partition."""
 
     def subscribe(self, _topics: list[str], **callbacks: Any) -> None:
         """Keep the callbacks."""
@@ -69,7 +71,8 @@ class FakeSource:
             done = partition in self.position and self.position[partition] >= len(records) and partition not in self.ended
             if done and len(found) < count:
                 self.ended.add(partition)
-                found.append(Message(topic=partition[0], partition=partition[1], error=KafkaError(KafkaError._PARTITION_EOF)))
+                end, error = len(records) + self.markers, KafkaError(KafkaError._PARTITION_EOF)
+                found.append(Message(topic=partition[0], partition=partition[1], offset=end, error=error))
         return found
 
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
@@ -95,7 +98,7 @@ class FakeSource:
 
     def get_watermark_offsets(self, partition: TopicPartition, **_how: Any) -> tuple[int, int]:
         """Return the first and the next offset."""
-        return 0, len(self.logs[partition.topic, partition.partition])
+        return 0, len(self.logs[partition.topic, partition.partition]) + self.markers
 
     def close(self) -> None:
         """Say so."""

@@ -1,5 +1,7 @@
 """What must the loop never do, whatever the store and Kafka do to it?"""
 
+from typing import Any
+
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -51,7 +53,7 @@ class Scene:
             drain=True,
         ).run()
 
-    def events(self, *what: str) -> list[object]:
+    def events(self, *what: str) -> list[Any]:
         """Return what happened, of these kinds."""
         return [told for kind, told in self.source.happened if kind in what]
 
@@ -159,6 +161,17 @@ def test_the_lag_is_what_was_appended_and_not_written() -> None:
     scene.run()
 
     assert scene.metrics.lag.labels(DELAYS.name)._value.get() == 0
+
+
+def test_markers_of_transactions_at_the_end_are_no_lag_and_are_committed() -> None:
+    scene = Scene({ZERO: log(0, 5), ONE: []})
+    scene.source.markers = 2
+
+    scene.run()
+
+    assert scene.metrics.lag.labels(DELAYS.name)._value.get() == 0
+    assert scene.store.at == {ZERO: 5}
+    assert {partition: offset for each in scene.events("commit") for partition, offset in each.items()} == {ZERO: 7, ONE: 2}
 
 
 def test_events_that_a_sentence_leaves_to_others_are_not_written() -> None:
