@@ -48,10 +48,12 @@ lock: .venv/.runtime  ## rebuild the locks in requirements/; UPGRADE=1 takes the
 
 bench: .venv/.dev  ## measure and write docs/benchmarks.md; ARGS="columns" chooses
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
-soak: .venv/.dev  ## ten million events; is memory flat?
+soak: .venv/.dev  ## ten million events: is memory flat? then every fault of the ledger, many times: is anything lost?
 	@$(BIN)/python -m tests.benchmarks soak $(ARGS)
+	@LEDGER_LONG=1 $(BIN)/python -m pytest tests/ledger -q
 faults: .venv/.dev  ## kill workers, sinks and servers under load; is every event there exactly once?
-	@$(BIN)/python -m pytest tests/integration tests/e2e -k "kill or crash or dies or zombie or away or disk or bad_input" $(ARGS)
+	@LEDGER_LONG=1 $(BIN)/python -m pytest tests/integration tests/e2e tests/ledger \
+		-k "ledger or kill or crash or dies or zombie or away or disk or bad_input" $(ARGS)
 
 clean:  ## remove what the other targets made here (.venv, caches)
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info .coverage*

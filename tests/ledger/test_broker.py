@@ -8,6 +8,8 @@ from tests.ledger.ledger import LONG, Ledger, flowing
 from tests.ledger.sender import sending
 from tests.ledger.test_members import PATIENCE_S, WORKERS
 
+ALONE = True
+"""What strikes the broker strikes every scenario."""
 STILL_S = 30.0 if LONG else 12.0
 
 

@@ -2,13 +2,10 @@
 
 import random
 import signal
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from tests.ledger.fleet import fleet
-from tests.ledger.judge import Verdict
 from tests.ledger.ledger import LONG, Ledger, flowing
 from tests.ledger.scene import POINTS, Scene, Stop
 from tests.ledger.sender import sending
@@ -38,22 +35,12 @@ def strike(ledger: Ledger, scene: Scene, point: str, times: int) -> int:
     return sent
 
 
-@pytest.fixture(scope="module")
-def side_by_side(ledger: Ledger) -> Iterator[dict[str, "Future[Verdict]"]]:
-    """All points at once: each start waits for its group most of the time."""
-
-    def one(point: str) -> Verdict:
-        scene = ledger.scene()
-        sent = strike(ledger, scene, point, TIMES)
-        return ledger.note(f"SIGKILL when {point}", scene, struck=TIMES, sent=sent)
-
-    with ThreadPoolExecutor(len(POINTS)) as pool:
-        yield {point: pool.submit(one, point) for point in POINTS}
-
-
 @pytest.mark.parametrize("point", POINTS)
-def test_killed_at_a_point_of_an_epoch(side_by_side: "dict[str, Future[Verdict]]", point: str) -> None:
-    assert side_by_side[point].result().outputs
+def test_killed_at_a_point_of_an_epoch(ledger: Ledger, point: str) -> None:
+    scene = ledger.scene()
+    sent = strike(ledger, scene, point, TIMES)
+
+    ledger.note(f"SIGKILL when {point}", scene, struck=TIMES, sent=sent)
 
 
 def test_the_ledger_notices_outputs_that_leave_after_the_commit(ledger: Ledger) -> None:
