@@ -41,6 +41,8 @@ class Consumer:
         self._on_revoke: Watch = lambda _places: None
         self._on_lost: Watch = lambda _places: None
         self._raised: BaseException | None = None
+        self._broken = False
+        self._ends: dict[Place, int] = {}
         self._handle = Handle(CONSUMER, settings, rebalanced=self._rebalanced)
         self._library = library()
         self._library.poll_set_consumer(self._handle.pointer)
@@ -63,8 +65,8 @@ class Consumer:
             self._library.check(self._library.subscribe(self._handle.pointer, places), "subscribe")
 
     def _rebalanced(self, client: int, code: int, places: Any, _opaque: int) -> None:
+        ours = list(_read(places))
         try:
-            ours = list(_read(places))
             if code == ASSIGN:
                 self._on_assign(ours)
             elif code == REVOKE and self._library.assignment_lost(client):
@@ -74,7 +76,7 @@ class Consumer:
             else:
                 raise failure(code, self._library.err2str(code).decode())
         except BaseException as error:  # noqa: BLE001 - C cannot carry it: `fetch` raises it
-            self._raised = self._raised or error
+            self._raised, self._broken = self._raised or error, True
 
     def fetch(self, most: int, wait_s: float) -> Fetched:
         """Return what is there, up to `most` records; if nothing is, wait. Raises what a callback raised."""
@@ -130,7 +132,7 @@ class Consumer:
         code = int(told["err"])
         if code == KafkaError._PARTITION_EOF:
             name = self._library.topic_name(int(told["topic"])).decode()
-            found.ends[name, int(told["partition"])] = int(told["offset"])
+            found.ends[name, int(told["partition"])] = self._ends[name, int(told["partition"])] = int(told["offset"])
         else:
             text = ctypes.string_at(int(told["payload"]), int(told["len"])).decode(errors="replace") if told["payload"] else ""
             fatal, why = self._handle.fatal()
@@ -176,7 +178,8 @@ class Consumer:
                     self._handle.pointer, place[0].encode(), place[1], byref(low), byref(high)
                 )
                 if not known and high.value >= 0 and each.offset >= 0:
-                    found[place] = max(high.value - each.offset, 0)
+                    # The position stands before the markers of transactions; the end that was told lies behind them.
+                    found[place] = max(high.value - max(each.offset, self._ends.get(place, 0)), 0)
         finally:
             self._library.topic_partition_list_destroy(assigned)
         return found
@@ -191,11 +194,16 @@ class Consumer:
         return low.value, high.value
 
     def close(self) -> None:
-        """Give everything back, leave the group and free the client. Raises what a callback raised."""
+        """Give everything back, leave the group and free the client. Raises what a callback raised.
+
+        After a callback raised the client is left to the end of the process: it would wait for an answer that it never gets.
+        """
         if self._queue is None:
             return
         self._library.queue_destroy(self._queue)  # before closing: a queue in use would hold the client open
         self._queue = None
+        if self._broken:
+            return
         self._library.consumer_close(self._handle.pointer)
         self._handle.destroy()
         if self._raised is not None:
