@@ -1,123 +1,112 @@
-"""What does scoring cost a row, by backend and by rows a call?
+"""How many events a second does one core decode, score and answer, and what do others manage on the same work?
 
-    python -m tests.benchmarks.scoring [--model random] [--rounds 40] [--json]
+    python -m tests.benchmarks.scoring [--json] [--quick] [--peers loop,faust] [--rounds 2]
 
-Offline, on one thread, CPU time, the best of several rounds with the backends in turn: the figure of a quiet machine. Models: `random`,
-a random forest of 100 trees of depth 10; `boosted`, 120 boosted trees of depth 6 with missing values; `deep`, 100 trees grown to
-the last row. All look at 20 features.
+The work is `tests/benchmarks/work`, ours runs with state log, duplicate check and metrics on. Each program runs alone on the first core
+against the same broker, in turn and back again; the better of its runs counts, a ratio is our worse over their better. Every answer of
+every run is read back and compared.
 """
 
 import argparse
-import json
-import os
-import platform
-import time
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from tests.benchmarks.harness import dispatch, told
+from tests.benchmarks.harness.measure import Run, measure
+from tests.benchmarks.harness.programs import OURS, Program, ours, peer
+from tests.benchmarks.harness.scene import Scene, scene
 
-from models.forest import Growth, answers, grow
-from models.forest import to_onnx as boosted_onnx
-from models.scoring import BACKENDS, scorer
-from models.scoring.backends import FILES
-from models.scoring.boosted import to_file
-from models.scoring.choice import SIZES, Table, choose
-from models.scoring.graph import read
-
-FEATURES = 20
-Made = tuple[dict[str, bytes], NDArray[np.float32], NDArray[Any]]
+PEERS = ("loop_batch", "loop", "faust", "faust_take", "quix", "kafka_streams")
+QUICK_PEERS = ("loop",)
+LARGE, SMALL, QUICK = 1_500_000, 300_000, 20_000
+CUT_S = 20.0
+"""A slow program is cut after so long: what it answered by then counts."""
 
 
-def sample(n: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return n rows like those of deliveries, and a delay that depends on them, seconds."""
-    random = np.random.default_rng(seed)
-    x = random.random((n, FEATURES), np.float32)
-    x[:, 0] = random.gamma(2.0, 2.0, n)
-    x[:, 1:4] = random.integers([1, 0, 0], [9, 24, 7], (n, 3))
-    x[:, 4] = random.normal(12.0, 8.0, n)
-    delay = 60 * x[:, 0] + 200 * x[:, 5] * x[:, 6] + 300 * np.sin(x[:, 2]) + 100 * x[:, 7] * x[:, 8]
-    return x, delay.astype(np.float64) + random.normal(0, 60, n)
+def runs(at: Scene, programs: Sequence[Program], rounds: int, *, quick: bool) -> dict[str, list[Run]]:
+    """Run them all, in turn, then in the opposite order, and so on."""
+    found: dict[str, list[Run]] = {program.name: [] for program in programs}
+    for number in range(rounds):
+        for program in programs if number % 2 == 0 else programs[::-1]:
+            jobs = QUICK if quick else LARGE if program.large else SMALL
+            run = measure(at, program, jobs, number, most_s=60.0 if program.large else CUT_S)
+            found[program.name].append(run)
+            errors = f"{run.verdict.errors} errors in {run.verdict.answers:,} answers"
+            told.say(f"{program.name}: {run.records_per_s:,.0f}/s, {run.cpu_us_per_record:.2f} us, {errors}")
+    return found
 
 
-def random_forest(*, rows: int, depth: int | None) -> Made:
-    """Return a forest of 100 trees, rows it has not seen, and its own answers to them."""
-    from skl2onnx import to_onnx
-    from sklearn.ensemble import RandomForestRegressor
-
-    x, y = sample(rows, 7)
-    model = RandomForestRegressor(100, max_depth=depth, max_features=6, random_state=7, n_jobs=1).fit(x, y)
-    content = to_onnx(model, x[:1], target_opset={"": 17, "ai.onnx.ml": 3}).SerializeToString()
-    new = sample(10_000, 8)[0]
-    return {"model.onnx": content}, new, model.predict(new)
-
-
-def boosted() -> Made:
-    """Return the delay model's usual forest on rows of which a tenth is unknown."""
-    random = np.random.default_rng(9)
-
-    def holes(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.where(random.random(x.shape) < 0.1, np.float32(np.nan), x)
-
-    x, y = sample(30_000, 7)
-    booster = grow(holes(x), y, Growth())
-    every, new = range(FEATURES), holes(sample(10_000, 8)[0])
-    files = {"model.onnx": boosted_onnx(booster, every, FEATURES), "model.ubj": to_file(booster, every, FEATURES)}
-    return files, new, answers(booster, new)
-
-
-MODELS: dict[str, Callable[[], Made]] = {
-    "random": lambda: random_forest(rows=30_000, depth=10),
-    "boosted": boosted,
-    "deep": lambda: random_forest(rows=8_000, depth=None),
-}
+def answer(found: dict[str, list[Run]], programs: Sequence[Program]) -> dict[str, Any]:
+    """Return the result: the better run of each, ratios of our worse to their better."""
+    best = {name: max(each, key=lambda run: run.records_per_s) for name, each in found.items() if each}
+    own = best["ours"]
+    worse = min(run.records_per_s for run in found["ours"])
+    dearer = max(run.cpu_us_per_record for run in found["ours"])
+    peers = {name: run for name, run in best.items() if name not in OURS}
+    return {
+        "records_per_s": round(own.records_per_s),
+        "cpu_us_per_record": round(own.cpu_us_per_record, 2),
+        "stages_us": own.stages_us,
+        "peers": {name: round(run.records_per_s) for name, run in peers.items()},
+        "ratios": {name: round(worse / run.records_per_s, 2) for name, run in peers.items()},
+        "cpu_ratios": {name: round(run.cpu_us_per_record / dearer, 2) for name, run in peers.items()},
+        "rss_mb": round(own.peak_mb),
+        "backend": OURS["ours"],
+        "onnxruntime": best["ours_onnxruntime"].as_dict() if "ours_onnxruntime" in best else None,
+        "errors": sum(run.verdict.errors for each in found.values() for run in each),
+        "duplicates": sum(run.verdict.duplicates for each in found.values() for run in each),
+        "bytes_per_answer": {name: run.verdict.bytes_per_answer for name, run in best.items()},
+        "programs": {program.name: {"lines": program.lines, "at_least_once": program.promise} for program in programs},
+        "runs": {name: [run.as_dict() for run in each] for name, each in found.items()},
+    }
 
 
-def measure(name: str, rounds: int) -> dict[str, Any]:
-    """Return one model's table."""
-    files, x, expected = MODELS[name]()
-    files["forest.bin"] = read(files["model.onnx"]).to_bytes()
-    backends = {each: scorer(each, files) for each in BACKENDS if FILES[each] in files}
-    warm_ms = {}
-    for each, backend in backends.items():
-        started = time.perf_counter()
-        backend.warm()
-        warm_ms[each] = round((time.perf_counter() - started) * 1e3, 1)
-    table: Table = choose(backends, x, expected, clock=time.thread_time, rounds=rounds)
-    exact = {each: bool((backends[each](x) == backends["onnxruntime"](x)).all()) for each in backends}
-    sizes = {each: len(files[FILES[each]]) for each in backends}
-    return {"best": table.best, **table.as_dict(), "equal_to_onnxruntime": exact, "warm_ms": warm_ms, "bytes": sizes}
+def table(found: dict[str, Any]) -> str:
+    """Return the result for people."""
+    best = {name: max(each, key=lambda run: run["records_per_s"]) for name, each in found["runs"].items() if each}
+    lines = [f"{'program':18}{'records/s':>11}{'CPU us':>9}{'RSS MB':>8}{'lines':>7}{'ours is':>9}  answers verified"]
+    for name, run in best.items():
+        ratio = found["ratios"].get(name)
+        size, checked = found["programs"][name]["lines"] or "", run["verified"]
+        lines.append(
+            f"{name:18}{run['records_per_s']:11,}{run['cpu_us_per_record']:9.2f}{run['rss_mb']:8,}{size:>7}"
+            f"{f'{ratio:.1f} x' if ratio else '':>9}  {checked['answers']:,}: {checked['errors']} errors, {checked['duplicates']} twice"
+        )
+    lines.append("")
+    lines.append("ours, us of CPU a record: " + ", ".join(f"{stage} {us:.2f}" for stage, us in found["stages_us"].items()))
+    if found.get("dispatch"):
+        line = found["dispatch"]
+        lines.append(
+            f"dispatch agent: {line['records_per_s']:,}/s, {line['cpu_us_per_record']:.2f} us, replayed: {line['verify']}"
+        )
+    lines += [f"not run: {name}: {why}" for name, why in found.get("not_run", {}).items()]
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=[*MODELS, "all"], default="all")
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    names = list(MODELS) if given.model == "all" else [given.model]
-    found: dict[str, Any] = {name: measure(name, given.rounds) for name in names}
-    libraries = {name: version(name) for name in ("numpy", "numba", "onnxruntime")}
-    machine = {"machine": platform.machine(), "python": platform.python_version(), **libraries, "load": os.getloadavg()[0]}
-    if given.json:
-        print(json.dumps({"models": found, **machine}))
-        return
-    print(
-        f"{'model':8} {'backend':12}"
-        + "".join(f"{f'{size} rows':>11}" for size in SIZES)
-        + "   us a row;  same bits, warm ms, bytes"
+    """Run and print."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--json", action="store_true")
+    options.add_argument("--quick", action="store_true", help="small sizes, one round, no dispatch: to see that it works")
+    options.add_argument("--peers", default=None, help=f"of {', '.join(PEERS)}; none by an empty text")
+    options.add_argument("--rounds", type=int, default=None)
+    options.add_argument("--dispatch", type=int, default=300_000, help="facts for the dispatch agent; 0 leaves it out")
+    given = options.parse_args()
+    wanted = (
+        ("loop",)
+        if given.peers is None and given.quick
+        else PEERS
+        if given.peers is None
+        else tuple(filter(None, given.peers.split(",")))
     )
-    for name, table in found.items():
-        for backend, line in table["measured"].items():
-            times = "".join(f"{line['us_per_row'][str(size)]:11.3f}" for size in SIZES)
-            equal, warm, size = (table[key][backend] for key in ("equal_to_onnxruntime", "warm_ms", "bytes"))
-            print(f"{name:8} {backend:12}{times}   {'yes' if equal else 'no':>9}  {warm:9.1f}  {size:,}")
-        for backend, reason in table["refused"].items():
-            print(f"{name:8} {backend:12} refused: {reason}")
-    print(", ".join(f"{key} {value}" for key, value in machine.items()))
+    asked = {name: peer(name) for name in wanted}
+    programs = [*map(ours, OURS), *(each for each in asked.values() if isinstance(each, Program))]
+    with scene() as at:
+        found = answer(runs(at, programs, given.rounds or (1 if given.quick else 2), quick=given.quick), programs)
+        if given.dispatch and not given.quick:
+            found["dispatch"] = dispatch.line(at, given.dispatch)
+    found |= {"not_run": {name: why for name, why in asked.items() if isinstance(why, str)}, "machine": told.machine()}
+    told.result(found) if given.json else print(table(found))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
 """Which programs do the work? Ours with either backend, and the peers in `tests/benchmarks/peers`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
+from pathlib import Path
 
+from tests.benchmarks import peers
 from tests.benchmarks.harness.process import Watched
 from tests.benchmarks.harness.scene import Scene
 from tests.benchmarks.work import forest
@@ -29,12 +28,14 @@ class Program:
         """Whether it is our worker, with metrics to look at."""
         return self.name in OURS
 
-    def start(self, scene: Scene, topic: str, out: str, group: str, cores: list[int] | None = None) -> Watched:
-        """Start it."""
+    def start(
+        self, scene: Scene, topic: str, out: str, group: str, cores: list[int] | None = None, log: Path | None = None
+    ) -> Watched:
+        """Start it, on the first core unless others are given."""
         to = ("--topic", topic, "--out", out, "--group", group, "--model", str(forest.model()))
         brokers = () if self.is_ours else ("--brokers", scene.kafka.brokers)
-        log = scene.folder / f"{group}.log"
-        watched = Watched(("-m", self.module, *brokers, *to, *self.more), log, scene.environment)
+        words = ("-m", self.module, *brokers, *to, *self.more)
+        watched = Watched(words, log or scene.folder / f"{group}.log", scene.environment)
         if cores is not None:
             watched.on = cores
         return watched.start()
@@ -50,13 +51,8 @@ LARGE_PEERS = {"loop_batch", "echo", "kafka_streams"}
 
 
 def peer(name: str) -> Program | str:
-    """Return a peer, or why it cannot run here."""
-    try:
-        module: Any = import_module(f"tests.benchmarks.peers.{name}")
-    except ImportError as missing:
-        return f"not installable here: {missing}"
-    available: Callable[[], str | None] = getattr(module, "available", lambda: None)
-    if (reason := available()) is not None:
+    """Return a peer, or why it cannot run here. Raises ValueError if no peer is called that."""
+    found = peers.peer(name)
+    if (reason := found.available()) is not None:
         return reason
-    lines, promise = getattr(module, "LINES", None), getattr(module, "AT_LEAST_ONCE", "at least once")
-    return Program(name, module.__name__, (), name in LARGE_PEERS, lines, promise)
+    return Program(name, f"tests.benchmarks.peers.{name}", (), name in LARGE_PEERS, found.LINES, found.AT_LEAST_ONCE)

@@ -9,7 +9,8 @@ import argparse
 import time
 
 from affluent import wiring
-from tests.benchmarks.work.records import records, sender
+from infra import kafka
+from tests.benchmarks.work.records import records
 
 STEP_S = 0.0005
 
@@ -25,7 +26,7 @@ def main() -> None:
     given = options.parse_args()
     _, _, keys, values = records(given.first, given.first + given.jobs)
     pairs = list(zip(keys.raws(), values.raws(), strict=True))
-    producer = sender(wiring.settings().kafka, **{"linger.ms": 1})
+    producer = kafka.producer(wiring.settings().kafka, **{"linger.ms": 1, "queue.buffering.max.messages": 1_000_000})
     producer.list_topics(given.topic, timeout=10)
     print("ready", flush=True)
     sent, behind = 0, 0.0

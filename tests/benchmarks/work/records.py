@@ -1,10 +1,12 @@
 """How do the jobs get into Kafka? Encoded by the chunk, sent in order by one producer, so each courier's jobs stay in order."""
 
+import time
+
 import numpy as np
-from confluent_kafka import Producer
 from numpy.typing import NDArray
 
 from infra import kafka
+from infra.kafka import columns as columnar
 from infra.settings import Kafka
 from schemas.columns import Columns, Strings, encode
 from schemas.event import Topic
@@ -12,7 +14,7 @@ from tests.benchmarks.work.events import JobTaken
 from tests.benchmarks.work.load import COURIERS, RESTAURANTS, courier_id, jobs, restaurant_id
 from tests.benchmarks.work.wire import JOB_ID, PARTITIONS, START_MS, assignment_id
 
-CHUNK = 50_000
+CHUNK, PATIENCE_S = 50_000, 60.0
 COURIER_IDS = Strings.of(courier_id(number) for number in range(COURIERS))
 RESTAURANT_IDS = Strings.of(restaurant_id(number) for number in range(RESTAURANTS))
 
@@ -40,24 +42,19 @@ def records(first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]
     return np.arange(n), np.full(n, START_MS), made["courier_id"], encode(made, JOB_ID)
 
 
-def sender(settings: Kafka, **extra: object) -> Producer:
-    """Return the producer of the load."""
-    return kafka.producer(settings, **{"queue.buffering.max.messages": 1_000_000, "linger.ms": 5} | extra)
-
-
 def write(settings: Kafka, name: str, n: int, first: int = 0) -> None:
     """Make the topic if it is not there and write n jobs into it. Raises RuntimeError if the broker does not take them all."""
     kafka.ensure_topics(settings, [topic(name)])
-    producer = sender(settings)
-    for start in range(first, first + n, CHUNK):
-        _, _, keys, values = records(start, min(start + CHUNK, first + n))
-        for key, value in zip(keys.raws(), values.raws(), strict=True):
-            while True:
-                try:
-                    producer.produce(name, value, key)
-                    break
-                except BufferError:
-                    producer.poll(0.05)
-        producer.poll(0)
-    if left := producer.flush(60):
-        raise RuntimeError(f"{left} jobs were not taken by the broker within 60 s")
+    producer = columnar.producer(settings)
+    try:
+        for start in range(first, first + n, CHUNK):
+            _, _, keys, values = records(start, min(start + CHUNK, first + n))
+            producer.produce(name, values, keys)
+            producer.serve(0)
+        until = time.monotonic() + PATIENCE_S
+        while len(producer) and time.monotonic() < until:
+            producer.serve(0.05)
+        if len(producer):
+            raise RuntimeError(f"{len(producer)} jobs were not taken by the broker within {PATIENCE_S:g} s")
+    finally:
+        producer.close()

@@ -1,6 +1,6 @@
 """What runs when we do the work? One stream worker as `affluent stream` runs it: Faust, engine, state log, duplicate check, metrics.
 
-    python -m tests.benchmarks.work.worker --topic IN --out OUT --group G --model PATH [--backend forest]
+    python -m tests.benchmarks.work.worker --topic IN --out OUT --group G --model PATH [--backend forest] [--agent delay]
 
 The brokers are those of the settings, as for any command. It prints its threads whenever there are others, for whoever measures them.
 """
@@ -36,7 +36,7 @@ from streams.engine.engine import Clients, Engine, Options
 from streams.engine.processor import Processor
 from streams.engine.topology import Agent, Topology
 from streams.engine.worker import app_for
-from tests.benchmarks.work import forest
+from tests.benchmarks.work import forest, keys
 from tests.benchmarks.work.agent import agent
 from tests.benchmarks.work.records import records
 from tests.benchmarks.work.wire import ANSWER_ID, JOB_ID
@@ -62,7 +62,9 @@ def warm_up(does: Agent, with_: Clients) -> None:
 
 
 def ready(name: str, given: Any) -> Agent:
-    """Return the agent with its forest loaded."""
+    """Return the agent, with its forest loaded where it has one."""
+    if given.agent == "keys":
+        return keys.agent(name, given.topic, given.out)
     model: Scorer = scorer(given.backend, forest.files(given.model))
     model.warm()
     return agent(name, given.topic, given.out, model)
@@ -134,6 +136,7 @@ def main() -> int:
         options.add_argument(name, required=True)
     options.add_argument("--model", type=Path, required=True, help="model.onnx; forest.bin lies beside it")
     options.add_argument("--backend", choices=BACKENDS, default="forest")
+    options.add_argument("--agent", choices=("delay", "keys"), default="delay", help="keys: remember every job, answer nothing")
     given = options.parse_args()
     with wiring.process(given.group) as process:
         does = ready(given.group, given)

@@ -1,19 +1,16 @@
 """How many predictions of 20 features does a sink write into Postgres a second, and what does a row cost it?
 
-    python -m tests.benchmarks.sink_rows [--rows 200000] [--wire]
+    python -m tests.benchmarks.sink [--rows 200000] [--json] [--quick]
 
-Without `--wire` batches come from memory: decode, COPY, INSERT, commit. With it the real loop reads them from Kafka. Either way the
-client is held on one core, the servers on the others; the embedded stack that runs here is used, or one of our own is started.
+From memory: decode, COPY, INSERT, commit. From the wire: the real loop reads them from Kafka. Either way the client is held on the
+first core, the servers on the others; Postgres has the commits of a laptop (no replica), and each row is counted in the table after.
 """
 
 import argparse
-import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event as Flag
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -27,14 +24,17 @@ from consumers.stretch import Span, Stretch
 from infra import kafka
 from infra.metrics import SinkMetrics
 from infra.settings import Kafka
-from infra.stack import running_stack
+from infra.stack import StackState
 from schemas import avro
 from schemas.columns import Columns, Ragged, Reader, Records, Strings, encode, warm
 from schemas.dispatch import DELAY_PREDICTED, DelayPredicted
 from schemas.event import Topic
+from tests.benchmarks.harness import cores, told
+from tests.benchmarks.harness.scene import scene
 from tests.builders import build
 
 SCHEMA_ID, BATCH, FEATURES = 1, 10_000, 20
+ROWS, QUICK_ROWS = 500_000, 20_000
 
 
 def predictions(first: int, n: int) -> Columns[DelayPredicted]:
@@ -113,30 +113,42 @@ def from_wire(history: Timed, metrics: SinkMetrics, settings: Kafka, rows: int) 
     return time.perf_counter() - history.began[0], time.process_time() - history.began[1]
 
 
+def measured(servers: StackState, rows: int, *, wire: bool) -> dict[str, Any]:
+    """Write so many rows into a database of their own and return what it cost."""
+    base = f"bench_{uuid4().hex[:8]}"
+    with psycopg.connect(servers.postgres_dsn, autocommit=True) as session:
+        session.execute(f"CREATE DATABASE {base}")
+    dsn = servers.postgres_dsn.rpartition("/")[0] + f"/{base}"
+    migrations.migrate(dsn)
+    metrics = SinkMetrics(CollectorRegistry())
+    history = Timed(dsn, sink=base, metrics=metrics, now=time.time)
+    if wire:
+        wall, cpu = from_wire(history, metrics, Kafka(brokers=servers.brokers), rows)
+    else:
+        wall, cpu = from_memory(history, rows)
+    kept = counts(dsn)["delay_predicted"]
+    return {"rows": kept, "expected": rows, "rows_per_s": round(kept / wall), "cpu_us_per_row": round(1e6 * cpu / kept, 2)}
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=200_000)
-    parser.add_argument("--wire", action="store_true")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=None)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="few rows: to see that it works")
     given = parser.parse_args()
+    rows = given.rows or (QUICK_ROWS if given.quick else ROWS)
     warm()
-    with ExitStack() as stack:
-        servers = stack.enter_context(running_stack(directory=Path(stack.enter_context(TemporaryDirectory())) / "stack"))
-        base = f"bench_{uuid4().hex[:8]}"
-        with psycopg.connect(servers.postgres_dsn, autocommit=True) as session:
-            session.execute(f"CREATE DATABASE {base}")
-        dsn = servers.postgres_dsn.rpartition("/")[0] + f"/{base}"
-        migrations.migrate(dsn)
-        metrics = SinkMetrics(CollectorRegistry())
-        history = Timed(dsn, sink=base, metrics=metrics, now=time.time)
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {0})
-        if given.wire:
-            wall, cpu = from_wire(history, metrics, Kafka(brokers=servers.brokers), given.rows)
-        else:
-            wall, cpu = from_memory(history, given.rows)
-        kept = counts(dsn)["delay_predicted"]
-        print(f"{kept:,} rows of {given.rows:,}: {kept / wall:,.0f} rows/s, {1e6 * cpu / kept:.2f} us of the client's core a row")
+    with scene() as at:
+        cores.hold(cores.worker_cores())
+        found = {how: measured(at.stack, rows, wire=how == "wire") for how in ("memory", "wire")}
+    answer = {"rows_per_s": found["wire"]["rows_per_s"], **found, "features": FEATURES, "machine": told.machine()}
+    if given.json:
+        told.result(answer)
+        return
+    for how, each in found.items():
+        speed = f"{each['rows_per_s']:,}/s, {each['cpu_us_per_row']:.2f} us of the client's core a row"
+        print(f"from {how}: {each['rows']:,} rows of {rows:,}: {speed}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,52 @@
+"""On which machine, with which versions? What every result says beside its figures; and how results are printed."""
+
+import json
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.harness import cores
+
+LIBRARIES = ("numpy", "numba", "confluent-kafka", "onnxruntime", "faust-streaming", "fastavro", "quixstreams")
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on and no program decides."""
+    return {
+        "processor": _processor(),
+        "cores": len(cores.all_cores()),
+        "pinned": cores.pinned(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+        "versions": {name: found for name in LIBRARIES if (found := _version(name))},
+        "load_average": round(os.getloadavg()[0], 2),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def say(text: str) -> None:
+    """Tell a person what goes on, on standard error: standard output is for the result."""
+    import sys
+
+    print(text, file=sys.stderr, flush=True)
+
+
+def result(found: Any) -> None:
+    """Print one JSON value on standard output."""
+    print(json.dumps(found), flush=True)

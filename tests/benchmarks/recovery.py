@@ -1,0 +1,99 @@
+"""How fast does a worker that was stopped know again what it knew, and how much memory does that take?
+
+    python -m tests.benchmarks.recovery [--json] [--quick] [--keys 1000000]
+
+A worker remembers a million keys of 128 bytes, over 12 partitions, and logs them as any worker does. It is killed, and another takes
+over: from the assignment until all tables are read. Memory beside that of a worker that knows nothing.
+"""
+
+import argparse
+import time
+from typing import Any
+
+from infra import kafka
+from tests.benchmarks.harness import shown, told
+from tests.benchmarks.harness.process import Watched
+from tests.benchmarks.harness.programs import Program
+from tests.benchmarks.harness.scene import Scene, scene
+from tests.benchmarks.work import keys, records
+from tests.benchmarks.work.wire import PARTITIONS
+
+KEYS, QUICK, PATIENCE_S = 1_000_000, 20_000, 240.0
+REMEMBERS = Program("ours", "tests.benchmarks.work.worker", ("--agent", "keys"))
+
+
+def until(watched: Watched, port: int, name: str, at_least: float) -> float:
+    """Wait until a metric has grown so far; return the seconds that took. Raises RuntimeError if it does not."""
+    began = time.monotonic()
+    while shown.total(shown.page(port), name) < at_least:
+        if watched.code is not None or time.monotonic() > began + PATIENCE_S:
+            raise RuntimeError(f"{name} did not reach {at_least:,.0f}: {watched.last_words()}")
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def knowing(at: Scene, topic: str, group: str, *, rows: int) -> tuple[Watched, int, float]:
+    """Start a worker and wait until it knows so many rows; returns it, its port, and the seconds from when it was ready."""
+    watched = REMEMBERS.start(at, topic, "bench.answers-none.v1", group)
+    port = shown.port(watched)
+    until(watched, port, "affluent_recovery_seconds_count", PARTITIONS)
+    return watched, port, until(watched, port, "affluent_state_rows", rows)
+
+
+def run(at: Scene, count: int) -> dict[str, Any]:
+    """Write, kill, recover."""
+    empty, full, group = "bench.jobs-none.v1", at.load(count), "bench-recovery"
+    kafka.ensure_topics(at.kafka, [records.topic(empty), records.topic("bench.answers-none.v1")])
+    watched, _, _ = knowing(at, empty, "bench-nothing", rows=0)
+    bare = watched.resident_mb()
+    watched.stop()
+    watched, port, took = knowing(at, full, group, rows=count)
+    until(watched, port, "affluent_records_total", count)
+    time.sleep(1)  # the last epochs reach the log
+    wrote = {"seconds": round(took, 2), "rss_mb": round(watched.resident_mb())}
+    if watched.process is not None:
+        watched.process.kill()
+        watched.process.wait()
+    watched, port, _ = knowing(at, full, group, rows=count)
+    try:
+        page = shown.page(port)
+        resident, peak = watched.resident_mb(), watched.peak_mb()
+    finally:
+        watched.stop()
+    return {
+        "keys": int(shown.total(page, "affluent_state_rows")),
+        "row_bytes": keys.SEEN.dtype.itemsize,
+        "seconds": round(shown.total(page, "affluent_recovery_seconds_sum"), 2),
+        "read_again": int(shown.total(page, "affluent_records_total")),
+        "rss_mb": round(resident),
+        "peak_mb": round(peak),
+        "rss_of_state_mb": round(resident - bare),
+        "tables_mb": round(shown.total(page, "affluent_state_bytes") / 1e6),
+        "bare_worker_mb": round(bare),
+        "built": wrote,
+    }
+
+
+def main() -> None:
+    """Run and print."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--json", action="store_true")
+    options.add_argument("--quick", action="store_true", help="few keys: to see that it works")
+    options.add_argument("--keys", type=int, default=None)
+    given = options.parse_args()
+    with scene() as at:
+        found = run(at, given.keys or (QUICK if given.quick else KEYS)) | {"machine": told.machine()}
+    if given.json:
+        told.result(found)
+        return
+    print(
+        f"{found['keys']:,} keys of {found['row_bytes']} bytes recovered in {found['seconds']} s, over {PARTITIONS} partitions in turn"
+    )
+    print(
+        f"resident {found['rss_mb']} MB, {found['rss_of_state_mb']} MB above a worker that knows nothing; tables {found['tables_mb']} MB"
+    )
+    print(f"records read again because their epoch was not in the log when it was killed: {found['read_again']:,}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""What do two workers do that one does not?
+
+    python -m tests.benchmarks.scaling [--json] [--quick] [--jobs 4000000]
+
+One worker on the first core, then two, one a core, that share the partitions. On a machine of two cores the second worker shares its
+core with the broker, and the result says so. Measured from when every worker holds its share; every answer is read back.
+"""
+
+import argparse
+import time
+from typing import Any
+
+from tests.benchmarks.harness import cores, shown, told
+from tests.benchmarks.harness.ends import Ends, Sample, slope
+from tests.benchmarks.harness.process import Watched
+from tests.benchmarks.harness.programs import ours
+from tests.benchmarks.harness.scene import Scene, scene
+from tests.benchmarks.work.reference import reference
+from tests.benchmarks.work.verify import verify
+from tests.benchmarks.work.wire import PARTITIONS
+
+JOBS, QUICK = 4_000_000, 200_000
+MOST_S = 90.0
+
+
+def held(ports: list[int]) -> list[int]:
+    """Return how many partitions each worker holds."""
+    pages = [shown.page(port) for port in ports]
+    return [sum(line.startswith("affluent_state_rows{") for line in page) for page in pages]
+
+
+def run(at: Scene, workers: int, jobs: int) -> dict[str, Any]:
+    """Let so many workers go through the load together."""
+    topic, out, group = at.load(jobs), at.answers(f"scaling-{workers}"), f"bench-scaling-{workers}"
+    places = [[core] for core in cores.worker_cores(workers)]
+    watched = [_start(at, topic, out, group, number, places[number % len(places)]) for number in range(workers)]
+    samples: list[Sample] = []
+    try:
+        ports = [shown.port(each) for each in watched]
+        ends, until = Ends(at.kafka, out), time.monotonic() + MOST_S
+        while time.monotonic() < until and all(each.code is None for each in watched):
+            used = sum(each.cpu_s() for each in watched)
+            samples.append(
+                Sample(time.monotonic(), ends.now(), used, {}, {"whole": float(min(held(ports)) >= PARTITIONS // workers)})
+            )
+            if samples[-1].outputs >= jobs:
+                break
+            time.sleep(0.1)
+        shares = held(ports)
+        if not samples or samples[-1].outputs < jobs:
+            raise RuntimeError(f"{workers} workers did not finish: {[each.last_words() for each in watched]}")
+    finally:
+        for each in watched:
+            each.stop()
+    whole = [sample for sample in samples if sample.stages["whole"]]
+    steady = slope(whole if len(whole) > 2 else samples)
+    verdict = verify(at.kafka, out, reference(jobs))
+    at.forget(out)
+    return {
+        "workers": workers,
+        "partitions": shares,
+        "records_per_s": round(steady.records_per_s),
+        "cpu_us_per_record": round(steady.us(steady.cpu_s), 2),
+        "measured_records": steady.records,
+        "verified": verdict.as_dict(),
+    }
+
+
+def _start(at: Scene, topic: str, out: str, group: str, number: int, place: list[int]) -> Watched:
+    """Start one member of the group, with a log of its own."""
+    program = ours()
+    folder = at.folder / f"worker-{number}"
+    folder.mkdir(exist_ok=True)
+    return program.start(at, topic, out, group, place, log=folder / f"{group}.log")
+
+
+def main() -> None:
+    """Run and print."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--json", action="store_true")
+    options.add_argument("--quick", action="store_true", help="a small load: to see that it works")
+    options.add_argument("--jobs", type=int, default=None)
+    given = options.parse_args()
+    jobs = given.jobs or (QUICK if given.quick else JOBS)
+    with scene() as at:
+        lines = [run(at, workers, jobs) for workers in (1, 2)]
+    share = [line["records_per_s"] for line in lines]
+    note = "the broker runs on the second worker's core" if len(cores.all_cores()) < 3 else ""
+    found = {"lines": lines, "two_over_one": round(share[1] / share[0], 2), "note": note, "machine": told.machine()}
+    if given.json:
+        told.result(found)
+        return
+    for line in lines:
+        errors, speed = line["verified"]["errors"], f"{line['records_per_s']:,}/s, {line['cpu_us_per_record']} us"
+        print(
+            f"{line['workers']} workers {line['partitions']}: {line['records_per_s']:,}/s, {line['cpu_us_per_record']} us, {errors} errors"
+        )
+    print(f"two over one: {found['two_over_one']} x{', ' if note else ''}{note}")
+
+
+if __name__ == "__main__":
+    main()
