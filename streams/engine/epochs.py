@@ -27,8 +27,8 @@ class Sweep:
 
     table: int = 0
     row: int = 0
-    began: int = -1
-    """Offset in the state topic of the first record of this sweep; -1 until it is known."""
+    began: tuple[int, int] = (-1, -1)
+    """Offsets in source and state topic, at or before all that this sweep tells."""
 
     def step(self, processor: Processor, rows: int) -> tuple[list[tuple[str, Image]], list[Any], bool]:
         """Return the next rows or ids of the snapshot, and whether the sweep is complete."""
@@ -52,7 +52,7 @@ class Sweep:
 
     def restart(self) -> None:
         """Begin the next sweep."""
-        self.table, self.row, self.began = 0, 0, -1
+        self.table, self.row, self.began = 0, 0, (-1, -1)
 
 
 @dataclass
@@ -84,6 +84,7 @@ class Partition:
     _receipts: list[Receipt] = field(default_factory=list)
     _logged_ids: int = field(init=False)
     _epoch: int = 0
+    _last: int = -1
     _sweep: Sweep = field(default_factory=Sweep)
 
     def __post_init__(self) -> None:
@@ -129,13 +130,16 @@ class Partition:
         state, recent = self.processor.state, self.processor.recent
         changed = [(name, table.take_changes()) for name, table in state.tables.items()]
         touched = sum(len(image.keys) for _, image in changed)
-        swept, swept_ids, complete = self._sweep.step(self.processor, SWEEP_ROWS + touched // 2)
+        if self._sweep.began[0] < 0 <= self._last:
+            self._sweep.began = (self.reached, self._last + 1)
+        # The first epoch tells nothing of a sweep: until it is written we do not know where in the log we stand.
+        swept, swept_ids, complete = self._sweep.step(self.processor, SWEEP_ROWS + touched // 2 if self._last >= 0 else 0)
         ids = [recent.span(self._logged_ids, recent.head), *swept_ids]
         self._logged_ids = recent.head
         epoch = statelog.Epoch(
             self.reached, self.folded, tuple((n, i) for n, i in (*changed, *swept) if len(i.keys)),
             tuple(one for one in ids if len(one[1])), recent.head, dict(state.models), dict(state.numbers), dict(state.refused),
-            self.fuse(self.topic, self.number),
+            self.fuse(self.topic, self.number), self._sweep.began if complete else (-1, -1),
         )  # fmt: skip
         return epoch, complete
 
@@ -157,10 +161,9 @@ class Partition:
         receipt = self.state_outbox.send_raw(agent.state_topic.name, self.number, parts)
         await wait(receipt.done, "state")
         self.passing("written")
-        if self._sweep.began < 0:
-            self._sweep.began = receipt.offset - len(parts) + 1
+        self._last = receipt.offset
         if complete:
-            self.trim(agent.state_topic.name, self.number, self._sweep.began)
+            self.trim(agent.state_topic.name, self.number, self._sweep.began[1])
             self._sweep.restart()
         self.reached = epoch.end
         done, self.logged_records = folded - self.logged_records, folded

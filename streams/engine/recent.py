@@ -95,6 +95,7 @@ class Recent:
         self._ring: Ids = np.zeros(capacity, np.uint64)
         self._at: Times = np.zeros(capacity, np.int64)
         self._index = np.full(1 << (2 * capacity - 1).bit_length(), _EMPTY, np.int32)
+        self._told: Times | None = None
 
     def seen(self, ids: Ids, at: Times, ask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which of the asked events are duplicates, of earlier batches or within this one. Changes nothing."""
@@ -113,13 +114,19 @@ class Recent:
 
     def put(self, first: int, ids: Ids, at: Times) -> None:
         """Write ids at their numbers, in any order: recovery. Call `settle` at the end."""
-        numbers = np.arange(first, first + len(ids))
-        self._ring[numbers % self.capacity] = ids
-        self._at[numbers % self.capacity] = at
+        if self._told is None:
+            self._told = np.full(self.capacity, -1, np.int64)
+        numbers = np.arange(first, first + len(ids))[-self.capacity :]
+        places = numbers % self.capacity
+        # The place of an old id may hold a newer one by now: a stopped worker's late word changes nothing.
+        newer = numbers >= self._told[places]
+        places = places[newer]
+        self._told[places] = numbers[newer]
+        self._ring[places], self._at[places] = ids[-len(numbers) :][newer], at[-len(numbers) :][newer]
 
     def settle(self, head: int) -> None:
         """End a recovery: everything up to `head` is in place."""
-        self.head = head
+        self.head, self._told = head, None
         first, ids, _ = self.span(0, head)
         self._index[:] = _EMPTY
         _refill(ids, first, self._ring, self._index)

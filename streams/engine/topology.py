@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.tables import State, TableSpec
 from schemas.columns import Batch
 from schemas.event import Event, Topic
+from streams.engine import statelog
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,9 @@ class Agent:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the tables' shapes and of the folds' code (not its comments): rows under another hash mean something else."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(statelog.MAGIC)
         for spec in self.state:
-            digest.update(f"{spec.name}{spec.dtype.descr}".encode())
+            digest.update(f"{spec.name}{spec.dtype.descr}{spec.idle}".encode())
         for module in self.folds:
             digest.update(_code(module).encode())
         return digest.hexdigest()[:8]
