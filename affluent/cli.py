@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from typer import Argument, BadParameter, Exit, Option, Typer
+from typer import Argument, Context, BadParameter, Exit, Option, Typer
 
 from infra.errors import Fault, Unavailable
 
@@ -384,6 +384,22 @@ def settings(json: Json = False) -> None:
     from affluent.settings import list_settings
 
     list_settings(json=json)
+
+
+@app.command(rich_help_panel=INSIDE, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench(
+    context: Context,
+    name: Annotated[
+        Literal["scoring", "latency", "replay", "sink", "recovery", "memory", "scaling"],
+        Argument(help="What to measure.", show_default=False),
+    ],
+    quick: Annotated[bool, Option("--quick", help="Small sizes: to see that it works, not how fast it is.")] = False,
+    json: Json = False,
+) -> None:
+    """Measure speed, latency, memory on real servers of their own, in a checkout; further options go to the benchmark."""
+    from affluent.bench import bench as run
+
+    _end(run(name, quick=quick, json=json, more=tuple(context.args)))
 
 
 def _end(code: int) -> None:
