@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from typer import Argument, Context, BadParameter, Exit, Option, Typer
+from typer import Argument, BadParameter, Context, Exit, Option, Typer
 
 from infra.errors import Fault, Unavailable
 
