@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from models import drift
-from models.dispatch import delay, features, forgetting, gains, order, settle, tables
+from models import drift, forgetting
+from models.dispatch import delay, features, gains, order, settle, tables
 from models.tables import State
 from schemas.columns import Batch
 from schemas.dispatch import ASSIGNMENTS, PREDICTION_SCORED, DelayPredicted, DriftDetected, PredictionScored

@@ -19,16 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dispatch import order
-from models.dispatch.forgetting import days, forget
-from models.dispatch.gains import DAY_MS, NAMES, fold_records
-from models.dispatch.order import LATE, TRUTH_WAITS_MS, Story
-from models.dispatch.tables import COMPANIES, COURIERS, DEPOTS, JOBS, LANES, ROUTES, SCENES, TRUTHS
+from models.dispatch.gains import NAMES, fold_records
+from models.dispatch.order import LATE, Story
+from models.dispatch.tables import COMPANIES, COURIERS, DEPOTS, FEATURE_TABLES, JOBS, LANES, ROUTES, SCENES
+from models.forgetting import days
 from models.tables import State, Table
 from schemas.columns import Batch, Columns, Strings, hash_strings
 from schemas.dispatch import AssignmentAccepted, DeliveryCompleted, WeatherObserved
 
-JOB_LIMIT_MS = 14 * DAY_MS
-IDLE_LIMIT_MS = 180 * DAY_MS
 _LEARNING = (COURIERS, ROUTES, COMPANIES, LANES, DEPOTS)
 
 
@@ -55,14 +53,12 @@ def fold(facts: Batch, state: State) -> Features:
     x, standing = np.empty((accepted.n, len(NAMES)), np.float32), np.empty(accepted.n, np.int8)
     stories = []
     at = 0
-    for part, tick_ms in days(facts):
+    for part in days(facts, state, FEATURE_TABLES):
         m = part.of(AssignmentAccepted).n
         story = _fold_part(part, state, x[at : at + m])
         standing[at : at + m] = story.standing[story.kind == part.number(AssignmentAccepted)]
         stories.append(story)
         at += m
-        if tick_ms is not None:
-            _forget(state, tick_ms)
     return Features(accepted, facts.order(AssignmentAccepted), x, standing, tuple(stories))
 
 
@@ -122,12 +118,3 @@ def _drop_empty(table: Table, field: str, slots: NDArray[np.int64]) -> None:
     empty = table.rows[field][slots] == 0
     if empty.any():
         table.drop(slots[empty])
-
-
-def _forget(state: State, now: int) -> None:
-    """Drop jobs that were open for JOB_LIMIT_MS and keys idle for IDLE_LIMIT_MS."""
-    forget(state, JOBS, "at", now - JOB_LIMIT_MS)
-    for spec in _LEARNING:
-        forget(state, spec, "last_at", now - IDLE_LIMIT_MS)
-    forget(state, SCENES, "newest_at", now - IDLE_LIMIT_MS)
-    forget(state, TRUTHS, "at", now - TRUTH_WAITS_MS)

@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.compiled import compiled
-from models.dispatch.tables import JOBS, SCENES, TRUTHS
+from models.dispatch.tables import JOBS, SCENES, TRUTH_WAITS_MS, TRUTHS
 from models.tables import State
 from schemas.columns import Batch, hash_strings
 from schemas.dispatch import AssignmentAccepted, DeliveryCompleted, WeatherObserved
 
 ALLOWED_LATENESS_MS = 3_600_000
 AHEAD_MS = 3_600_000
-TRUTH_WAITS_MS = 24 * 3_600_000
 
 ON_TIME, REORDERED, LATE, AHEAD = range(4)
 """How a fact stands in time; those from LATE on teach nothing."""

@@ -4,7 +4,7 @@ One compiled fold over acceptances and completions in the order in which they co
 its acceptance is scored when that comes, and the acceptance is the cause; the time is that of the truth either way. Every truth
 is scored at most once. Accepted again, a job's newer prediction takes the older one's place; a job that we abstained from has
 nothing to settle. A late truth is as good as any; one whose clock is ahead tells nothing: it closes its prediction without a
-score and is counted. At the first tick of a day, predictions open for OPEN_LIMIT_MS are forgotten.
+score and is counted. At the first tick of a day, predictions open for two weeks are forgotten.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,14 @@ from numpy.typing import NDArray
 from models.compiled import compiled
 from models.dispatch.delay import Delays
 from models.dispatch.features import Features
-from models.dispatch.forgetting import days, forget
-from models.dispatch.gains import DAY_MS, NAMES
+from models.dispatch.gains import NAMES
 from models.dispatch.order import AHEAD, Story
-from models.dispatch.tables import OPEN, WORDS
+from models.dispatch.tables import OPEN, SETTLE_TABLES, WORDS
+from models.forgetting import days
 from models.tables import State
 from schemas.columns import Batch, Columns, Ragged, Strings, derive_ids, hash_strings
 from schemas.dispatch import AssignmentAccepted, DelayPredicted, DeliveryCompleted
 
-OPEN_LIMIT_MS = 14 * DAY_MS
-_WORD_LIMIT_MS = 2 * OPEN_LIMIT_MS
 _WORD = 256
 
 
@@ -82,7 +80,7 @@ def fold(facts: Batch, known: Features, delays: Delays, state: State) -> Scored:
     fresh, answered = _fresh(facts, known, delays), np.isfinite(delays.delay_s)
     began = at = 0
     positions, rows, fields = [], [], []
-    for (part, tick_ms), story in zip(days(facts), known.stories, strict=True):
+    for part, story in zip(days(facts, state, SETTLE_TABLES), known.stories, strict=True):
         mine = slice(at, at + part.of(AssignmentAccepted).n)
         _remember(state, known.accepted["source"].take(mine), delays.model.take(mine), fresh[mine])
         found, which = _settle_part(part, story, fresh[mine], answered[mine], state)
@@ -91,9 +89,6 @@ def fold(facts: Batch, known: Features, delays: Delays, state: State) -> Scored:
         rows.append(found)
         fields.append(truths | {name: _words(found[name], state) for name in ("source", "model")})
         began, at = began + part.n, mine.stop
-        if tick_ms is not None:
-            forget(state, OPEN, "predicted_at", tick_ms - OPEN_LIMIT_MS)
-            forget(state, WORDS, "used_at", tick_ms - _WORD_LIMIT_MS)
     return Scored(np.concatenate([np.empty(0, np.int64), *positions]), _fields(rows, fields))
 
 

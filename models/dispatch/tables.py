@@ -20,11 +20,16 @@ _GAINS = [
     ("long_weight", "f8"),
 ]
 
-COURIERS = TableSpec("couriers", np.dtype(_GAINS))
-ROUTES = TableSpec("routes", np.dtype(_GAINS))
-COMPANIES = TableSpec("companies", np.dtype(_GAINS))
-LANES = TableSpec("lanes", np.dtype(_GAINS))
-DEPOTS = TableSpec("depots", np.dtype(_GAINS))
+_DAY_MS = 24 * 3_600_000
+IDLE_LIMIT_MS = 180 * _DAY_MS
+JOB_LIMIT_MS = 14 * _DAY_MS
+"""How long a job may be open, and its prediction."""
+TRUTH_WAITS_MS = _DAY_MS
+
+COURIERS, ROUTES, COMPANIES, LANES, DEPOTS = (
+    TableSpec(name, np.dtype(_GAINS), idle=("last_at", IDLE_LIMIT_MS))
+    for name in ("couriers", "routes", "companies", "lanes", "depots")
+)
 SCENES = TableSpec(
     "scenes",  # what goes on at a depot now
     np.dtype(
@@ -50,6 +55,7 @@ SCENES = TableSpec(
             ("line_xy", "f8"),
         ]
     ),
+    idle=("newest_at", IDLE_LIMIT_MS),
 )
 JOBS = TableSpec(
     "jobs",
@@ -62,6 +68,7 @@ JOBS = TableSpec(
             ("expected_s", "f8"),  # gain that the lane led us to expect
         ]
     ),
+    idle=("at", JOB_LIMIT_MS),
 )
 TRUTHS = TableSpec(
     "truths",  # completions that came before their acceptance, by job
@@ -72,6 +79,7 @@ TRUTHS = TableSpec(
             ("keys", "u8", (4, 2)),  # of courier, route, company and lane: whom it will teach
         ]
     ),
+    idle=("at", TRUTH_WAITS_MS),
 )
 FEATURE_TABLES = (COURIERS, ROUTES, COMPANIES, LANES, DEPOTS, SCENES, JOBS, TRUTHS)
 
@@ -94,7 +102,12 @@ OPEN = TableSpec(
             ("features", "f4", (WIDTH,)),
         ]
     ),
+    idle=("predicted_at", JOB_LIMIT_MS),
 )
-WORDS = TableSpec("words", np.dtype([("used_at", "i8"), ("size", "i4"), ("text", "u1", (256,))]))
+WORDS = TableSpec(
+    "words",
+    np.dtype([("used_at", "i8"), ("size", "i4"), ("text", "u1", (256,))]),
+    idle=("used_at", 2 * JOB_LIMIT_MS),
+)
 """Sources and models, by depot and text: an open prediction keeps the key, not the text."""
 SETTLE_TABLES = (OPEN, WORDS)

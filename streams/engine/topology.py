@@ -80,6 +80,10 @@ def _code(module: ModuleType) -> str:
     return ast.unparse(tree)
 
 
+def _until(spec: TableSpec) -> str:
+    return "" if spec.idle is None else f", until idle for {spec.idle[1] / 86_400_000:g} days"
+
+
 @dataclass
 class Topology:
     """The agents of one app (a Faust app id), in the order they were declared."""
@@ -112,5 +116,5 @@ class Topology:
             lines.append(
                 f"  ignores an id told again within {agent.horizon_ms / 86_400_000:g} days and {agent.recent_ids:,} events"
             )
-            lines += [f"  remembers {spec.name}: {spec.dtype.itemsize} bytes a row" for spec in agent.state]
+            lines += [f"  remembers {spec.name}: {spec.dtype.itemsize} bytes a row{_until(spec)}" for spec in agent.state]
         return "\n".join(lines)
