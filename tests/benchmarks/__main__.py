@@ -1,22 +1,29 @@
 """How fast and how big? Runs the benchmarks beside it, one process each, and writes what they say to docs/benchmarks.md.
 
-    python -m tests.benchmarks [NAME ...]
+    python -m tests.benchmarks [NAME ...]      # soak is memory
 
 Each is also a command of its own, with options: `python -m tests.benchmarks.columns --help`. A page's section is replaced by a new
-run of its benchmark; the others stay.
+run of its benchmark; the others stay. One that answers with `--json` and has a `table` is shown as that, with its `chart` if it has one.
 """
 
 import ast
+import json
 import os
 import platform
 import re
 import subprocess
 import sys
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.harness import told
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "benchmarks.md"
+PICTURES = PAGE.parent / "benchmarks"
+ALIASES = {"soak": "memory"}
 HEAD = """# Benchmarks
 
 Measured, not asserted: each section is what its command printed, on the machine and day it names. Run one again with
@@ -35,22 +42,49 @@ def question(name: str) -> str:
     return doc.splitlines()[0]
 
 
+def speaks(name: str) -> Any:
+    """Return the module of a benchmark that answers with a table, None for one that only prints."""
+    tree = ast.parse((HERE / f"{name}.py").read_text(encoding="utf-8"))
+    has = any(isinstance(node, ast.FunctionDef) and node.name == "table" for node in tree.body)
+    return import_module(f"tests.benchmarks.{name}") if has else None
+
+
 def run(name: str) -> str:
     """Run a benchmark and return its section; what it prints is shown meanwhile."""
-    command = f"python -m tests.benchmarks.{name}"
+    module = speaks(name)
+    words = [f"tests.benchmarks.{name}", *(["--json"] if module else [])]
     said: list[str] = []
-    with subprocess.Popen(
-        [sys.executable, "-m", f"tests.benchmarks.{name}"], cwd=HERE.parents[1], stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen([sys.executable, "-m", *words], cwd=HERE.parents[1], stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():
-            print(line, end="", flush=True)
+            if not module:
+                print(line, end="", flush=True)
             said.append(line.rstrip())
     if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}; its section stays as it was")
+        raise SystemExit(f"python -m {words[0]} ended with {process.returncode}; its section stays as it was")
+    if module:
+        return section(name, module, json.loads(said[-1]))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
-    when = f"{datetime.now(UTC):%Y-%m-%d}"
-    text = "\n".join(said).strip("\n")
-    return f"## {name}\n\n{question(name)}\n\n`{command}` on {machine}, {when}:\n\n```\n{text}\n```\n"
+    return _section(name, machine, "\n".join(said).strip("\n"))
+
+
+def section(name: str, module: Any, found: Any) -> str:
+    """Return the section of a benchmark that answered with a value; draws its picture and keeps the value beside it."""
+    PICTURES.mkdir(exist_ok=True)
+    (PICTURES / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    text = module.table(found)
+    print(text, flush=True)
+    picture = ""
+    if hasattr(module, "chart"):
+        (PICTURES / f"{name}.svg").write_text(module.chart(found), encoding="utf-8")
+        picture = f"![{question(name)}](benchmarks/{name}.svg)"
+    about = found.get("machine") if isinstance(found, dict) else None
+    return _section(name, told.in_words(about or told.machine()), text, picture)
+
+
+def _section(name: str, machine: str, text: str, picture: str = "") -> str:
+    command = f"`python -m tests.benchmarks.{name}` on {machine}, {datetime.now(UTC):%Y-%m-%d}:"
+    parts = [f"## {name}", question(name), picture, command, f"```\n{text}\n```"]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def sections(page: str) -> dict[str, str]:
@@ -59,15 +93,22 @@ def sections(page: str) -> dict[str, str]:
     return {part.splitlines()[0].removeprefix("## "): part.rstrip("\n") + "\n" for part in parts if part.startswith("## ")}
 
 
+def write(name: str, text: str) -> None:
+    """Put a section into the page."""
+    kept = sections(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
+    kept[name] = text
+    order = sorted(kept, key=lambda each: (each != "scoring", each != "latency", each))
+    PAGE.write_text("\n".join([HEAD, *(kept[key] for key in order)]), encoding="utf-8")
+
+
 def main(chosen: list[str]) -> None:
     """Run the chosen benchmarks, or all."""
+    chosen = [ALIASES.get(name, name) for name in chosen]
     if unknown := sorted(set(chosen) - set(names())):
         raise SystemExit(f"no benchmark is called {', '.join(unknown)}: expected {', '.join(names())}")
     for name in chosen or names():
         print(f"== {name}: {question(name)}", flush=True)
-        kept = sections(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
-        kept[name] = run(name)
-        PAGE.write_text("\n".join([HEAD, *(kept[key] for key in sorted(kept))]), encoding="utf-8")
+        write(name, run(name))
 
 
 if __name__ == "__main__":

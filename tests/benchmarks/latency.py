@@ -10,6 +10,7 @@ import argparse
 from typing import Any
 
 from tests.benchmarks.harness import told
+from tests.benchmarks.harness.chart import lines
 from tests.benchmarks.harness.open_loop import Load, waits
 from tests.benchmarks.harness.programs import Program, ours, peer
 from tests.benchmarks.harness.scene import scene
@@ -36,17 +37,29 @@ def measured(rates: tuple[int, ...], *, quick: bool) -> list[dict[str, Any]]:
 
 def table(found: list[dict[str, Any]]) -> str:
     """Return the result for people."""
-    lines = [f"{'rate':>8} {'program':8}{'p50':>8}{'p95':>8}{'p99':>8}{'max':>9}{'lost':>6}{'core':>7}   ms; load average"]
+    rows = [f"{'rate':>8} {'program':8}{'p50':>8}{'p95':>8}{'p99':>8}{'max':>9}{'lost':>6}{'core':>7}   ms; load average"]
     for line in found:
         for name, each in (("ours", line), ("echo", line.get("echo"))):
             if each:
                 figures = "".join(
                     f"{each[key]:{width}.1f}" for key, width in (("p50_ms", 8), ("p95_ms", 8), ("p99_ms", 8), ("max_ms", 9))
                 )
-                lines.append(
+                rows.append(
                     f"{each['rate']:8,} {name:8}{figures}{each['lost']:6}{each['core_share']:7.0%}   {each['load_average']}"
                 )
-    return "\n".join(lines)
+    return "\n".join(rows)
+
+
+def chart(found: list[dict[str, Any]]) -> str:
+    """Return it as a picture."""
+    names = [f"{line['rate']:,}/s" for line in found]
+    series = {
+        f"{who} {key.removesuffix('_ms')}": [(line if who == "ours" else line["echo"])[key] for line in found]
+        for who in ("ours", "echo")
+        for key in ("p50_ms", "p99_ms")
+        if who == "ours" or all("echo" in line for line in found)
+    }
+    return lines("From due to readable", "open loop; echo is the same clients without work", names, series, "ms")
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from confluent_kafka import TopicPartition
 
 from infra import kafka
 from tests.benchmarks.harness import shown, told
+from tests.benchmarks.harness.chart import lines
 from tests.benchmarks.harness.ends import Ends
 from tests.benchmarks.harness.programs import ours
 from tests.benchmarks.harness.scene import Scene, scene
@@ -95,6 +96,27 @@ def _trim(at: Scene, *topics: str) -> None:
             future.result()
 
 
+def table(found: dict[str, Any]) -> str:
+    """Return the result for people."""
+    verdict = "flat" if found["flat"] else "not flat"
+    return "\n".join(
+        [
+            f"{found['events']:,} events, {found['answers']:,} answers, {found['duplicates']:.0f} duplicates, {found['seconds']} s",
+            "resident MB after each tenth: "
+            + " ".join(f"{mb:.0f}" for mb in found["resident_mb"])
+            + f"; peak {found['peak_mb']:.0f}",
+            f"{verdict}: {found['rise_mb_a_part']} MB a tenth, {found['limit_mb_a_part']} allowed; state {found['state_mb']} MB",
+        ]
+    )
+
+
+def chart(found: dict[str, Any]) -> str:
+    """Return memory over events as a picture."""
+    part = found["events"] // PARTS
+    names = [f"{part * number / 1e6:g} M" for number in range(1, PARTS + 1)]
+    return lines("Memory of one worker", "resident, MB, after so many events", names, {"resident": found["resident_mb"]}, "MB")
+
+
 def main() -> None:
     """Run and print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -104,15 +126,7 @@ def main() -> None:
     given = options.parse_args()
     with scene() as at:
         found = run(at, given.events or (QUICK if given.quick else EVENTS)) | {"machine": told.machine()}
-    if given.json:
-        told.result(found)
-        return
-    print(f"{found['events']:,} events, {found['answers']:,} answers, {found['duplicates']:.0f} duplicates, {found['seconds']} s")
-    print(
-        "resident MB after each tenth: " + " ".join(f"{mb:.0f}" for mb in found["resident_mb"]) + f"; peak {found['peak_mb']:.0f}"
-    )
-    verdict = "flat" if found["flat"] else "not flat"
-    print(f"{verdict}: {found['rise_mb_a_part']} MB a tenth, {found['limit_mb_a_part']} allowed; state {found['state_mb']} MB")
+    told.result(found) if given.json else print(table(found))
 
 
 if __name__ == "__main__":

@@ -74,6 +74,18 @@ def run(at: Scene, count: int) -> dict[str, Any]:
     }
 
 
+def table(found: dict[str, Any]) -> str:
+    """Return the result for people."""
+    above = f"{found['rss_of_state_mb']} MB above a worker that knows nothing"
+    return "\n".join(
+        [
+            f"{found['keys']:,} keys of {found['row_bytes']} bytes, {PARTITIONS} partitions: recovered in {found['seconds']} s",
+            f"resident {found['rss_mb']} MB (peak {found['peak_mb']}), {above}; tables {found['tables_mb']} MB",
+            f"records read again, their epoch not yet in the log at the kill: {found['read_again']:,}",
+        ]
+    )
+
+
 def main() -> None:
     """Run and print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -83,16 +95,7 @@ def main() -> None:
     given = options.parse_args()
     with scene() as at:
         found = run(at, given.keys or (QUICK if given.quick else KEYS)) | {"machine": told.machine()}
-    if given.json:
-        told.result(found)
-        return
-    print(
-        f"{found['keys']:,} keys of {found['row_bytes']} bytes recovered in {found['seconds']} s, over {PARTITIONS} partitions in turn"
-    )
-    print(
-        f"resident {found['rss_mb']} MB, {found['rss_of_state_mb']} MB above a worker that knows nothing; tables {found['tables_mb']} MB"
-    )
-    print(f"records read again because their epoch was not in the log when it was killed: {found['read_again']:,}")
+    told.result(found) if given.json else print(table(found))
 
 
 if __name__ == "__main__":

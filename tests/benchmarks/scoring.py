@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.benchmarks.harness import dispatch, told
+from tests.benchmarks.harness.chart import Bar, bars
 from tests.benchmarks.harness.measure import Run, measure
 from tests.benchmarks.harness.programs import OURS, Program, ours, peer
 from tests.benchmarks.harness.scene import Scene, scene
@@ -19,6 +20,10 @@ from tests.benchmarks.harness.scene import Scene, scene
 PEERS = ("loop_batch", "loop", "faust", "faust_take", "quix", "kafka_streams")
 QUICK_PEERS = ("loop",)
 LARGE, SMALL, QUICK = 1_500_000, 300_000, 20_000
+SHOWN = {
+    "ours": "Affluent, forest", "ours_onnxruntime": "Affluent, ONNX", "loop_batch": "loop, micro-batch", "loop": "loop, per record",
+    "faust": "Faust", "faust_take": "Faust, take()", "quix": "Quix Streams", "kafka_streams": "Kafka Streams",
+}  # fmt: skip
 CUT_S = 20.0
 """A slow program is cut after so long: what it answered by then counts."""
 
@@ -81,6 +86,21 @@ def table(found: dict[str, Any]) -> str:
         )
     lines += [f"not run: {name}: {why}" for name, why in found.get("not_run", {}).items()]
     return "\n".join(lines)
+
+
+def chart(found: dict[str, Any]) -> str:
+    """Return the table as a picture."""
+    best = {name: max(each, key=lambda run: run["records_per_s"]) for name, each in found["runs"].items() if each}
+    given = [
+        Bar(
+            SHOWN.get(name, name),
+            run["records_per_s"],
+            f"{run['records_per_s']:,}/s · {run['cpu_us_per_record']:.1f} µs",
+            name in OURS,
+        )
+        for name, run in best.items()
+    ]
+    return bars("Delay-scoring on one core", "records a second · processor time a record; the same work, broker and run", given)
 
 
 def main() -> None:

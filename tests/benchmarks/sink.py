@@ -130,6 +130,16 @@ def measured(servers: StackState, rows: int, *, wire: bool) -> dict[str, Any]:
     return {"rows": kept, "expected": rows, "rows_per_s": round(kept / wall), "cpu_us_per_row": round(1e6 * cpu / kept, 2)}
 
 
+def table(found: dict[str, Any]) -> str:
+    """Return the result for people."""
+    lines = []
+    for how in ("memory", "wire"):
+        each = found[how]
+        speed = f"{each['rows_per_s']:,}/s, {each['cpu_us_per_row']:.2f} us of the client's core a row"
+        lines.append(f"from {how}: {each['rows']:,} rows of {each['expected']:,}: {speed}")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -143,12 +153,7 @@ def main() -> None:
         cores.hold(cores.worker_cores())
         found = {how: measured(at.stack, rows, wire=how == "wire") for how in ("memory", "wire")}
     answer = {"rows_per_s": found["wire"]["rows_per_s"], **found, "features": FEATURES, "machine": told.machine()}
-    if given.json:
-        told.result(answer)
-        return
-    for how, each in found.items():
-        speed = f"{each['rows_per_s']:,}/s, {each['cpu_us_per_row']:.2f} us of the client's core a row"
-        print(f"from {how}: {each['rows']:,} rows of {rows:,}: {speed}")
+    told.result(answer) if given.json else print(table(answer))
 
 
 if __name__ == "__main__":

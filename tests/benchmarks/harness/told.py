@@ -25,6 +25,16 @@ def machine() -> dict[str, Any]:
     }
 
 
+def in_words(about: dict[str, Any]) -> str:
+    """Return it as part of a sentence."""
+    versions = ", ".join(f"{name} {found}" for name, found in about["versions"].items())
+    held = "programs held to the first core" if about["pinned"] else "nothing held to a core"
+    return (
+        f"{about['processor']}, {about['cores']} cores ({held}), {about['system'].split()[0]}, Python {about['python']}, {versions}, "
+        f"load average at the end {about['load_average']}"
+    )
+
+
 def _version(name: str) -> str | None:
     try:
         return version(name)
