@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.ledger.scene import Scene
 from tests.ledger.worker import child
 
-STOP_S = 15.0
+START_S, STOP_S = 30.0, 15.0
 
 
 def _context() -> multiprocessing.context.ForkServerContext:
@@ -49,8 +49,17 @@ class Worker:
         self.process.join(patience_s)
         return self.code
 
+    def await_start(self) -> None:
+        """Wait until its engine starts: before that a signal ends it as it ends any program."""
+        deadline = time.monotonic() + START_S
+        while "Engine]: Starting" not in self.said():
+            assert self.code is None, f"worker ended with {self.code} at its start: {self.words()}"
+            assert time.monotonic() < deadline, f"worker did not start within {START_S} s: {self.words()}"
+            time.sleep(0.02)
+
     def stop(self) -> float:
         """Stop it politely and return how long that took; it must end well."""
+        self.await_start()
         began = time.monotonic()
         self.signal(signal.SIGTERM)
         code = self.wait(STOP_S)
@@ -58,9 +67,13 @@ class Worker:
         assert code == 0, f"worker ended with {code} after {took:.1f} s: {self.words()}"
         return took
 
+    def said(self) -> str:
+        """Return its log."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
     def words(self, lines: int = 12) -> str:
         """Return the last lines of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else "nothing said"
+        return "\n".join(self.said().splitlines()[-lines:])
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from infra.kafka import committed, consumer
 from infra.settings import Kafka
@@ -46,7 +46,15 @@ def read(brokers: str, topic: str, partitions: int) -> list[list[Record]]:
 
 
 def _bounds(source: Consumer, topic: str, partition: int) -> tuple[int, int]:
-    return source.get_watermark_offsets(TopicPartition(topic, partition), timeout=15.0)
+    """Return the first and the next offset; a broker that has just come back is asked again until it leads its partitions."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return source.get_watermark_offsets(TopicPartition(topic, partition), timeout=15.0)
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def ends(brokers: str, topic: str, partitions: int) -> list[int]:
