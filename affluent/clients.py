@@ -17,7 +17,7 @@ from models.bundle import BadBundle, Bundle
 from models.scoring import ScoreFailed
 from schemas import catalogue
 from schemas.event import Event
-from streams.engine.engine import Clients
+from streams.engine.options import Clients
 from streams.engine.topology import Topology
 
 

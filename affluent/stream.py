@@ -46,7 +46,8 @@ def _worker(domain: str) -> int:
 
     from affluent.clients import engine_clients, ensure
     from affluent.warm import warm_up
-    from streams.engine.engine import Engine, Options
+    from streams.engine.engine import Engine
+    from streams.engine.options import Options
     from streams.engine.worker import app_for
 
     topology = topology_of(domain)

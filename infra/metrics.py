@@ -72,6 +72,10 @@ class StreamMetrics:
         self.epoch = spread("affluent_epoch_seconds", "Age of an epoch when it was committed.")
         # Worry above 10 s: a restart or rebalance silences the partition for that long.
         self.recovery = spread("affluent_recovery_seconds", "From assignment until the tables were read.", bounds=LATENCY_S)
+        # Not 0 while a partition comes back; worry when it stands still.
+        self.recovery_left = gauge(
+            "affluent_recovery_left_records", "Records of the state log still to be read, of one partition."
+        )
         # Worry when they grow without an end: keys that are never dropped.
         self.state_rows = gauge("affluent_state_rows", "Rows of a table.", "table", "partition")
         self.state_bytes = gauge("affluent_state_bytes", "Memory of a table.", "table", "partition")

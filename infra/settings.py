@@ -71,7 +71,7 @@ class Stream(_Part):
 
     max_batch: int = Field(default=4000, ge=1, le=100_000, description="Records of a batch, at most.")
     max_in_flight: int = Field(
-        default=65_536, ge=1, description="Records read and not yet committed; more is faster, and repeats more after a crash."
+        default=131_072, ge=1, description="Records read and not yet committed; more is faster, and repeats more after a crash."
     )
     min_epoch_s: float = Field(default=0.05, ge=0, le=10, description="How old an epoch gets before it is committed, seconds.")
     letters_in_a_row: int = Field(
@@ -82,6 +82,13 @@ class Stream(_Part):
         gt=0,
         le=1,
         description="Share of dead letters among a partition's last records above which an agent stops; 1: never.",
+    )
+    stuck_after_s: float = Field(
+        default=60, ge=5, description="Seconds without progress, while Kafka says that records wait, after which a worker ends."
+    )
+    member: str = Field(
+        default="",
+        description="Static name of this worker in its group: its partitions wait for it through a restart. Empty: none.",
     )
     letters_window: int = Field(default=1000, ge=1, le=10_000, description="How many last records `letters_share` is about.")
 

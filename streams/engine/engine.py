@@ -6,77 +6,54 @@ and all bookkeeping happens; the others only hand work to the loop and wait.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 from uuid import uuid4
 
 import faust
 import structlog
+from confluent_kafka import KafkaException
 from mode import Service
 
 from infra.errors import Fault, Unavailable
 from infra.kafka import patiently
-from infra.librdkafka import Consumer, Fetched, Place, Producer
+from infra.librdkafka import Fetched, Place
 from infra.metrics import StreamMetrics
-from schemas.columns import Reader, Records
-from schemas.event import Event
-from streams.engine.epochs import Partition, next_offset
+from schemas.columns import Reader
+from streams.engine.epochs import Partition
+from streams.engine.folding import RETRY_S, Folder
 from streams.engine.fuse import Fuse
 from streams.engine.observe import Observer
+from streams.engine.options import USUAL, Clients, Options
 from streams.engine.outbox import Outbox
-from streams.engine.processor import Effects, Processor
+from streams.engine.processor import Processor
 from streams.engine.recovery import recover
 from streams.engine.source import Source
 from streams.engine.topology import Agent, Topology
+from streams.engine.watchdog import Watchdog, end_at_once
 
 LOG = structlog.get_logger(__name__)
 FINISH_S = 5.0
-RETRY_S = 1.0
-SMALL_BATCH, REST_SHARE, REST_S = 500, 0.5, 0.01
+ANSWER_S, TELL_S = 5.0, 1.0
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a worker behaves; the defaults suit one core."""
-
-    max_batch: int = 4000
-    max_in_flight: int = 131_072
-    min_epoch_s: float = 0.05
-    letters_in_a_row: int = 1000
-    letters_share: float = 0.5
-    letters_window: int = 1000
-
-
-@dataclass(frozen=True)
-class Clients:
-    """How the engine reaches the world. Consumers and producers are made anew by each call."""
-
-    consumer: Callable[..., Consumer]
-    producer: Callable[..., Producer]
-    trim: Callable[[str, int, int], None]
-    schemas: Callable[[int], Mapping[str, Any] | None]
-    schema_ids: Mapping[type[Event], int]
-    bundles: Callable[[str], Any]
-    passing: Callable[[str], None] = lambda _point: None
-    """Told when an epoch has sent its outputs, has them delivered, has written its state, is committed: tests stop there."""
 
 
 class Engine(Service):
     """Feeds the agents of one topology and sees their effects through."""
 
-    def __init__(self, topology: Topology, clients: Clients, metrics: StreamMetrics, options: Options = Options()) -> None:
+    def __init__(self, topology: Topology, clients: Clients, metrics: StreamMetrics, options: Options = USUAL) -> None:
         super().__init__()
         self.topology, self.clients, self.options = topology, clients, options
         self.failure: BaseException | None = None
         self.on_failure: Callable[[], None] = lambda: None
+        self.on_stuck: Callable[[float, int], None] = end_at_once
         self._observer = Observer(metrics)
         self._agents = {agent.reads.name: agent for agent in topology.agents.values()}
         self._partitions: dict[Place, Partition] = {}
         self._keepers: dict[Place, asyncio.Task[None]] = {}
         self._locks: dict[Place, asyncio.Lock] = {}
         self._fuse = Fuse(options.letters_in_a_row, share=options.letters_share, window=options.letters_window)
+        self._read_back, self._recovery_waits = 0, False
         self.channels: dict[str, faust.ChannelT[Any]] = {}
         self._writer = uuid4().hex[:12]
 
@@ -87,13 +64,19 @@ class Engine(Service):
         self._state_outbox = Outbox(
             self.clients.producer(**{"linger.ms": 0, "compression.type": "lz4"}), loop=self._home, on_death=self.failed_here
         )
-        consumer = self.clients.consumer(group=self.topology.name, **{"group.protocol": "consumer"})
-        self._source = Source(consumer, list(self._agents), self, max_in_flight=self.options.max_in_flight)
-        self._group = consumer
+        member = {"group.instance.id": self.options.member} if self.options.member else {}
+        self._group = self.clients.consumer(group=self.topology.name, **{"group.protocol": "consumer"}, **member)
+        self._source = Source(self._group, list(self._agents), self, max_in_flight=self.options.max_in_flight)
+        self._folder = Folder(max_batch=self.options.max_batch, fuse=self._fuse, observer=self._observer, done=self._source.done)
+        watchdog = Watchdog(
+            progress=self._progress, behind=self._behind, patience_s=self.options.stuck_after_s, stuck=self.on_stuck
+        )
+        self._over = watchdog.start()
         self._source.start()
 
     async def on_stop(self) -> None:
         """Finish what was begun, commit, leave the group."""
+        self._over.set()
         self._source.stop()
         ended = await asyncio.get_running_loop().run_in_executor(None, self._source.join, 3 * FINISH_S)
         if not ended:
@@ -110,7 +93,10 @@ class Engine(Service):
                 return self._recovered(places)
             except Unavailable as away:
                 LOG.warning("recovery waits", reason=str(away))
+                self._recovery_waits = True
                 time.sleep(RETRY_S)
+            finally:
+                self._recovery_waits = False
 
     def _recovered(self, places: list[Place]) -> dict[Place, int]:
         reading = self.clients.consumer(group=f"{self.topology.name}.recovery")
@@ -120,7 +106,7 @@ class Engine(Service):
             for place in places:
                 began = time.monotonic()
                 processor = self._processor(self._agents[place[0]], place[1])
-                start = recover(reading, processor, marks[place])
+                start = recover(reading, processor, marks[place], told=self._told(processor))
                 for sha in processor.state.models.values():
                     self.clients.bundles(sha)
                 self._observer.recovered(processor, time.monotonic() - began)
@@ -136,6 +122,20 @@ class Engine(Service):
             reading.close()
         self._call(self._open(ready))
         return starts
+
+    def _told(self, processor: Processor) -> Callable[[int, int], None]:
+        """Return what a recovery tells of itself: shown while it lasts, and for the watchdog a sign of life."""
+        said_at = time.monotonic()
+
+        def told(records: int, of: int) -> None:
+            nonlocal said_at
+            self._read_back += 1
+            self._observer.recovering(processor, of - records)
+            if time.monotonic() - said_at > TELL_S:
+                said_at = time.monotonic()
+                LOG.info("recovering", agent=processor.agent.name, partition=processor.partition, records=records, of=of)
+
+        return told
 
     def _processor(self, agent: Agent, partition: int) -> Processor:
         reader = Reader(agent.reads, self.clients.schemas, holds=agent.holds)
@@ -255,55 +255,32 @@ class Engine(Service):
             self._home.create_task(self.channels[partition.topic].send(value=partition))
 
     async def work(self, partition: Partition) -> None:
-        """Fold what waits in a partition, up to one batch."""
+        """Fold what waits in a partition, up to one batch; a failure ends the process with nothing of it acknowledged."""
         partition.queued = False
-        records = None if partition.closed else partition.take(self.options.max_batch)
-        if records is None:
-            return
-        partition.folding = True
-        began = time.perf_counter()
         try:
-            await self._fold(partition, records)
+            rest_s = await self._folder.work(partition)
         except Exception as error:  # noqa: BLE001 - nothing of this batch is acknowledged; the process ends
             self.failed_here(error)
             return
-        partition.folding = False
         if partition.pending:
             self._wake(partition)
-        else:
-            partition.pass_end()
-        took = time.perf_counter() - began
-        # A small batch costs as much as a large one. Resting for a share of what it took lets the next one grow, and leaves the
-        # core to those who feed and drain us; a full batch says that we are behind, and rest is over.
-        await asyncio.sleep(min(REST_SHARE * took, REST_S) if len(records) < SMALL_BATCH else 0)
+        await asyncio.sleep(rest_s)
 
-    async def _fold(self, partition: Partition, records: Records) -> None:
-        while not partition.closed:
-            try:
-                effects = partition.processor.process(records)
-            except Unavailable as away:
-                LOG.warning("batch waits", reason=str(away), topic=partition.topic, partition=partition.number)
-                self._observer.waiting(partition, waits=True)
-                await asyncio.sleep(RETRY_S)
-                continue
-            self._observer.waiting(partition, waits=False)
-            done = records if effects.done == len(records) else records.slice(0, effects.done)
-            self._fuse.judge(partition.processor.agent.name, done, effects)
-            began = time.perf_counter()
-            partition.fold(done, effects, next_offset(done))
-            effects.seconds["produce"] = time.perf_counter() - began
-            self._observer.batch(partition, done, effects, time.time())
-            if effects.letters:
-                self._tell_letters(done, effects)
-            if effects.done == len(records):
-                return
-            records = records.slice(effects.done, len(records))
-        self._source.done((partition.topic, partition.number), -1, len(records))
+    # What the watchdog asks, in its own thread.
 
-    def _tell_letters(self, records: Records, effects: Effects) -> None:
-        """One line a batch: the first letter in full, the others as counts."""
-        index, reason, detail = effects.first_letter
-        LOG.warning(
-            "dead letters", topic=records.topic, partition=records.partition, offset=int(records.offsets[index]),
-            key=records.keys[index][:100], reason=reason, detail=detail[:300], counts=effects.letters,
-        )  # fmt: skip
+    def _progress(self) -> int:
+        held = list(self._partitions.values())
+        return sum(p.folded_records + p.logged_records + p.folded + p.reached for p in held) + len(held) + self._read_back
+
+    def _behind(self) -> int | None:
+        """Ask Kafka how many records wait for us; None if it does not answer, or if we know what we wait for."""
+        if self._folder.waits or self._recovery_waits:
+            return None
+        held = list(self._partitions.values())
+        asking = self.clients.consumer(group=f"{self.topology.name}.watchdog")
+        try:
+            return sum(max(asking.bounds(p.topic, p.number, ANSWER_S)[1] - p.reached, 0) for p in held)
+        except KafkaException:
+            return None
+        finally:
+            asking.close()

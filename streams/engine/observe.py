@@ -17,6 +17,10 @@ class Observer:
         self._metrics = metrics
         self._models: dict[tuple[str, str], str] = {}
 
+    def recovering(self, processor: Processor, left: int) -> None:
+        """A partition is being read back; so many records of its state log are left."""
+        self._metrics.recovery_left.labels(processor.agent.name).set(left)
+
     def recovered(self, processor: Processor, seconds: float) -> None:
         """A partition came back."""
         self._metrics.recovery.labels(processor.agent.name).observe(seconds)

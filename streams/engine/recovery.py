@@ -26,16 +26,19 @@ class Start:
     fuse: str = ""
 
 
-def recover(consumer: Consumer, processor: Processor, committed: int) -> Start:
+def recover(
+    consumer: Consumer, processor: Processor, committed: int, *, told: Callable[[int, int], None] = lambda _records, _of: None
+) -> Start:
     """Read the state of the processor's partition and return where to go on.
 
-    consumer: not subscribed; used for this call. committed: the group's offset, negative if none.
+    consumer: not subscribed; used for this call. committed: the group's offset, negative if none. told: now and then, how many records
+    of the state log are read, of how many.
     Raises BrokenLog if the log is damaged or has a gap, Fault if the source lost records we need, Unavailable if Kafka is away.
     """
     agent, number = processor.agent, processor.partition
     try:
         reading = Recovery(processor.state, processor.recent, where=f"{agent.state_topic.name}[{number}]")
-        records = read_all(consumer, agent.state_topic.name, number, reading.feed)
+        records = read_all(consumer, agent.state_topic.name, number, reading.feed, told)
         reached = reading.finish()
         first, end = bounds(consumer, agent.reads.name, number)
     except KafkaException as error:
@@ -57,11 +60,19 @@ def recover(consumer: Consumer, processor: Processor, committed: int) -> Start:
     return Start(0, mute_below=max(committed, 0), records=records)
 
 
-def read_all(consumer: Consumer, topic: str, partition: int, feed: Callable[[bytes, int], None]) -> int:
+def read_all(
+    consumer: Consumer,
+    topic: str,
+    partition: int,
+    feed: Callable[[bytes, int], None],
+    told: Callable[[int, int], None] = lambda _records, _of: None,
+) -> int:
     """Feed every record of a partition, up to its end as of now; returns how many there were. Raises KafkaException."""
     count = 0
-    for records in stretch(consumer, topic, partition, *bounds(consumer, topic, partition)):
+    first, end = bounds(consumer, topic, partition)
+    for records in stretch(consumer, topic, partition, first, end):
         for row, offset in enumerate(records.offsets.tolist()):
             feed(records.values.raw(row) or b"", offset)
+            told(offset + 1 - first, end - first)
         count += len(records)
     return count

@@ -27,7 +27,8 @@ from infra.errors import Fault, Unavailable
 from infra.logs import configure
 from infra.metrics import StreamMetrics
 from infra.settings import Log
-from streams.engine.engine import Engine, Options
+from streams.engine.engine import Engine
+from streams.engine.options import Options
 from streams.engine.worker import app_for
 from tests.ledger.scene import POINTS, Scene, Stop
 from tests.toy import TOY
