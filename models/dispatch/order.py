@@ -86,7 +86,7 @@ def _strangers(kinds: Any, kind: Any, row: Any, job_a: Any, job_c: Any, jobs: An
 def _walk(
     kinds: Any, kind: Any, row: Any, at: Any, appended: Any, scene_a: Any, scene_c: Any, scene_w: Any, job_a: Any, job_c: Any,
     truth_a: Any, truth_c: Any, lessons: Any, scenes: Any, jobs: Any, truths: Any, truth_keys: Any, blank: Any,
-    standing: Any, role: Any, met: Any, met_by: Any, counts: Any,
+    waits_ms: int, standing: Any, role: Any, met: Any, met_by: Any, counts: Any,
 ) -> int:  # fmt: skip
     """Judge records in log order; return how many truths that waited met their acceptance.
 
@@ -120,7 +120,7 @@ def _walk(
         if k == kinds[0]:
             job, w = job_a[r], truth_a[r]
             if w >= 0 and truths[w].at > 0:
-                if truths[w].at >= t and newest - truths[w].at <= TRUTH_WAITS_MS:
+                if truths[w].at >= t and newest - truths[w].at <= waits_ms:
                     met[done], met_by[done] = truths[w], r
                     done += 1
                     role[i] = _MEETS
@@ -170,7 +170,7 @@ def read(facts: Batch, keys: list[NDArray[np.uint64]], ended: list[NDArray[np.ui
     rows = state[TRUTHS].rows
     done = _walk(
         kinds, kind, row, at, facts.appended_at.astype(np.int64), *scenes, *jobs, *truths, lessons,
-        state[SCENES].rows, open_jobs, rows, rows["keys"], np.zeros(1, TRUTHS.dtype), standing, role, met, met_by, counts,
+        state[SCENES].rows, open_jobs, rows, rows["keys"], np.zeros(1, TRUTHS.dtype), TRUTH_WAITS_MS, standing, role, met, met_by, counts,
     )  # fmt: skip
     state[TRUTHS].drop(waiting[rows["at"][waiting] == 0])
     if counts[AHEAD]:  # a depot that only wrong clocks have told of is none

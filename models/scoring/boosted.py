@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from models.scoring.contract import Answers, Rows, ScoreFailed, checked, failure
+from models.scoring.contract import Rows, ScoreFailed, failure
+from models.scoring.library import Library
 
 if TYPE_CHECKING:
     from xgboost import Booster
@@ -27,33 +28,14 @@ def to_file(booster: "Booster", columns: Sequence[int], width: int) -> bytes:
     return bytes(marked.save_raw("ubj"))
 
 
-class Boosted:
-    """A booster with one output, as `to_file` wrote it, or one that looks at every column."""
+class Boosted(Library):
+    """A booster with one output, as `to_file` wrote it, or one that looks at every column; UBJSON or JSON."""
 
     name = "xgboost"
 
-    def __init__(self, model: bytes) -> None:
-        """model: UBJSON or JSON; it is loaded when first asked, and one that cannot be loaded fails to score."""
-        self._model = model
-
-    def warm(self) -> None:
-        """Load the trees and run them once."""
-        self(np.zeros((1, self._width), np.float32))
-
-    def __call__(self, x: Rows) -> Answers:
-        """Return the answer for each row."""
-        x = checked(x, self._width)
-        if not len(x):
-            return np.empty(0, np.float32)
-        if self._columns is not None:
-            x = x[:, self._columns]
-        try:
-            found = np.asarray(self._booster.inplace_predict(x, missing=np.nan), np.float32)
-        except Exception as error:
-            raise failure(error) from error
-        if found.size != len(x):
-            raise ScoreFailed(f"expected one number per row, found {found.shape} for {len(x)} rows")
-        return found.reshape(len(x))
+    def _answer(self, x: Rows) -> NDArray[np.float32]:
+        rows = x if self._columns is None else x[:, self._columns]
+        return np.asarray(self._booster.inplace_predict(rows, missing=np.nan), np.float32)
 
     @cached_property
     def _booster(self) -> "Booster":

@@ -3,36 +3,17 @@
 from functools import cached_property
 from typing import Any
 
-import numpy as np
+from models.scoring.contract import Rows, ScoreFailed, failure
+from models.scoring.library import Library
 
-from models.scoring.contract import Answers, Rows, ScoreFailed, checked, failure
 
-
-class Session:
+class Session(Library):
     """An ONNX graph with one input float32 (n, features), whose first output is one number per row."""
 
     name = "onnxruntime"
 
-    def __init__(self, model: bytes) -> None:
-        """model: ONNX; it is loaded when first asked, and one that cannot be loaded fails to score."""
-        self._model = model
-
-    def warm(self) -> None:
-        """Load the graph and run it once."""
-        self(np.zeros((1, self._width), np.float32))
-
-    def __call__(self, x: Rows) -> Answers:
-        """Return the answer for each row."""
-        x = checked(x, self._width)
-        if not len(x):
-            return np.empty(0, np.float32)
-        try:
-            found = self._session.run([self._output], {self._input: x})[0]
-        except Exception as error:
-            raise failure(error) from error
-        if not isinstance(found, np.ndarray) or found.size != len(x) or found.dtype.kind != "f":
-            raise ScoreFailed(f"expected one number per row from {self._output}, found {_shape_of(found)} for {len(x)} rows")
-        return found.reshape(len(x))
+    def _answer(self, x: Rows) -> Any:
+        return self._session.run([self._output], {self._input: x})[0]
 
     @cached_property
     def _session(self) -> Any:
@@ -65,7 +46,3 @@ class Session:
     @cached_property
     def _output(self) -> str:
         return str(self._session.get_outputs()[0].name)
-
-
-def _shape_of(found: Any) -> str:
-    return f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__

@@ -84,9 +84,9 @@ def test_a_batch_that_failed_leaves_no_trace() -> None:
     state = State(FEATURE_TABLES)
     features.fold(half, state)
     state.keep()
-    before, mark = deliveries.images(state), state.mark()
+    before = deliveries.images(state)
     first = features.fold(rest, state).x
-    state.restore(mark)
+    state.restore()
     assert deliveries.images(state) == before
     np.testing.assert_array_equal(features.fold(rest, state).x, first)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from models.dispatch import delay, features, settle
-from models.dispatch.order import AHEAD_MS, ALLOWED_LATENESS_MS, LATE, TRUTH_WAITS_MS
-from models.dispatch.tables import COURIERS, DEPOTS, FEATURE_TABLES, JOBS, LANES, OPEN, ROUTES, SCENES, TRUTHS
+from models.dispatch.order import AHEAD_MS, ALLOWED_LATENESS_MS, LATE
+from models.dispatch.tables import COURIERS, DEPOTS, FEATURE_TABLES, JOBS, LANES, OPEN, ROUTES, SCENES, TRUTH_WAITS_MS, TRUTHS
 from models.tables import State, TableSpec
 from producers.ticks import with_ticks
 from schemas.columns import Batch
@@ -258,9 +258,9 @@ def test_no_clock_that_is_let_pass_makes_an_honest_fact_late() -> None:
 def test_a_batch_with_reordered_facts_that_failed_leaves_no_trace() -> None:
     state = deliveries.state(deliveries.small())
     run([deliveries.batch([completed("a")])], state)
-    before, mark = deliveries.images(state), state.mark()
+    before = deliveries.images(state)
     rest = deliveries.batch([accepted("b"), accepted("a"), completed("c"), completed("b")])
     known = features.fold(rest, state)
     settle.fold(rest, known, delay.predict(known, state), state)
-    state.restore(mark)
+    state.restore()
     assert deliveries.images(state) == before

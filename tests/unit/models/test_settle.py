@@ -130,9 +130,9 @@ def test_a_batch_that_failed_leaves_no_trace() -> None:
     whole = deliveries.whole("flights", N)
     state = deliveries.state(deliveries.small())
     run([whole.slice(0, 2_000)], state)
-    before, mark = deliveries.images(state), state.mark()
+    before = deliveries.images(state)
     rest = whole.slice(2_000, N)
     known = features.fold(rest, state)
     settle.fold(rest, known, delay.predict(known, state), state)
-    state.restore(mark)
+    state.restore()
     assert deliveries.images(state) == before
