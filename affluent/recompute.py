@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NULL = "null"
 A_PROCESS = 50_000
 """Records for which another process is worth its start."""
-_QUEUE = {"queued.max.messages.kbytes": 16_384}
+_QUEUE = {"queued.max.messages.kbytes": 16_384, "fetch.wait.max.ms": 5}
 """A replay reads several topics by turns: each may fetch so much ahead."""
 
 Shown = Callable[[Any], Callable[[Any, int], None]]

@@ -6,14 +6,18 @@ far. Its own length ends each text, so ("ab", "c") and ("a", "bc") differ; rows 
 more texts than others have hashes of their own, unless all the first ones are empty. A null text is hashed as no bytes of length -1.
 """
 
+from functools import cache
+
 import numpy as np
 
 from schemas.columns.arrays import Bytes, Hashes, Int32s, Int64s
-from schemas.columns.compiled import I32, I64, U8, U64, inner, kernel, reads, writes
+from schemas.columns.compiled import I32, I64, U8, U64, inner, inner_always, kernel, reads, writes
 from schemas.columns.strings import Strings
+from schemas.columns.wire import word
 
 _C1, _C2 = np.uint64(0x87C37B91114253D5), np.uint64(0x4CF5AD432745937F)
 _M1, _M2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _A1, _A2, _FIVE = np.uint64(0x52DCE729), np.uint64(0x38495AB5), np.uint64(5)
 
 
@@ -31,9 +35,11 @@ def _mix(x: int) -> int:
     return x ^ (x >> np.uint64(33))  # type: ignore[operator,return-value]
 
 
-@inner
+@inner_always
 def _word(data: Bytes, at: int, size: int) -> int:
-    """Return up to eight bytes, little endian."""
+    """Return one to eight bytes, little endian: of eight that are loaded at once, if the buffer has as many."""
+    if at + 8 <= data.shape[0]:
+        return word(data, at) & (_ALL >> np.uint64(64 - 8 * size))  # type: ignore[operator]  # numba's own scalars
     total = np.uint64(0)
     for k in range(size):
         total |= np.uint64(data[at + k]) << np.uint64(8 * k)
@@ -48,9 +54,9 @@ def _chain(data: Bytes, start: Int64s, length: Int32s, out: Hashes) -> int:
         at, end = start[i], start[i] + max(size, 0)
         h1, h2 = out[i, 0], out[i, 1]
         while end - at >= 16:
-            h1 ^= _turn(_word(data, at, 8) * _C1, 31) * _C2
+            h1 ^= _turn(word(data, at) * _C1, 31) * _C2
             h1 = (_turn(h1, 27) + h2) * _FIVE + _A1
-            h2 ^= _turn(_word(data, at + 8, 8) * _C2, 33) * _C1
+            h2 ^= _turn(word(data, at + 8) * _C2, 33) * _C1
             h2 = (_turn(h2, 31) + h1) * _FIVE + _A2
             at += 16
         left = end - at
@@ -80,12 +86,16 @@ def _hex(hashes: Hashes, out: Bytes) -> int:
 
 def hash_strings(*columns: Strings) -> Hashes:
     """Return a 128-bit hash of each row of texts: uint64[n, 2]. Raises ValueError for no columns or columns of several lengths."""
-    if len({len(column) for column in columns}) != 1:
-        raise ValueError(f"expected columns of one length, found {[len(column) for column in columns]}")
-    out = np.zeros((len(columns[0]), 2), np.uint64)
+    n = len(columns[0].start) if columns else -1
+    out = np.zeros((max(n, 0), 2), np.uint64)
     for column in columns:
+        if len(column.start) != n:
+            break
         _chain(column.data, column.start, column.length, out)
-    return out
+    else:
+        if n >= 0:
+            return out
+    raise ValueError(f"expected columns of one length, found {[len(column) for column in columns]}")
 
 
 def hash_text(*texts: str) -> tuple[int, int]:
@@ -98,12 +108,17 @@ def hash_text(*texts: str) -> tuple[int, int]:
     return high, low
 
 
+@cache
+def _seed(kind: str) -> Hashes:
+    return np.array([hash_text(kind)], np.uint64)
+
+
 def derive_ids(kind: str, causes: Strings, step: int = 0) -> Strings:
     """Return an id for what followed from each cause: 32 lower-case hex digits, the hash of (kind, cause, step as text)."""
     n = len(causes)
     hashes, digits = np.empty((n, 2), np.uint64), np.empty((n, 32), np.uint8)
-    hashes[:] = hash_text(kind)
+    hashes[:] = _seed(kind)
     for column in (causes, Strings.repeated(str(step), n)):
         _chain(column.data, column.start, column.length, hashes)
     _hex(hashes, digits)
-    return Strings(digits.reshape(-1), np.arange(n, dtype=np.int64) * 32, np.full(n, 32, np.int32))
+    return Strings(digits.reshape(-1), np.arange(0, 32 * n, 32, dtype=np.int64), np.full(n, 32, np.int32))

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
+
+import numpy as np
 
 from schemas import avro
 from schemas.columns.limits import Limits, limits
@@ -27,6 +29,10 @@ class Shape(Enum):
     OBJECT = "anything else"
 
 
+_DTYPES: dict[Shape, Any] = {
+    Shape.FLOAT: np.float64, Shape.INT: np.int64, Shape.BOOL: np.bool_, Shape.MOMENT: np.int64, Shape.SYMBOL: np.uint8,
+    Shape.DECIMAL: np.int64,
+}  # fmt: skip
 _PRIMITIVES = {
     "string": Shape.TEXT, "bytes": Shape.BYTES, "double": Shape.FLOAT, "long": Shape.INT, "boolean": Shape.BOOL,
 }  # fmt: skip
@@ -44,6 +50,12 @@ class FieldLayout:
     symbols: tuple[str, ...] = ()
     scale: int = 0
     default: tuple[Any] | None = None
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any] | None:
+        """Of a column of numbers without nulls; None for texts, lists and anything else."""
+        kind = _DTYPES.get(self.shape)
+        return None if kind is None else np.dtype(kind)
 
 
 @dataclass(frozen=True)

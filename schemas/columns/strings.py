@@ -41,11 +41,14 @@ class Strings:
     @classmethod
     def concat(cls, parts: Sequence["Strings"]) -> "Strings":
         """Return the parts one after the other, in one new buffer."""
-        packed = [part.pack() for part in parts]
-        sizes = np.cumsum([0, *(len(part.data) for part in packed)])
-        start = np.concatenate([np.empty(0, np.int64), *(p.start + at for p, at in zip(packed, sizes, strict=False))])
-        length = np.concatenate([np.empty(0, np.int32), *(part.length for part in packed)])
-        return cls(np.concatenate([np.empty(0, np.uint8), *(part.data for part in packed)]), start, length)
+        if len(parts) == 1:
+            return parts[0].pack()
+        length = np.concatenate([np.empty(0, np.int32), *(part.length for part in parts)])
+        start = np.empty(len(length), np.int64)
+        data, at = np.empty(_place(length, start), np.uint8), 0
+        for part in parts:
+            at += _pack(part.data, part.start, part.length, data[at:])
+        return cls(data, start, length)
 
     def __len__(self) -> int:
         """Return n."""
@@ -92,11 +95,20 @@ class Strings:
 
     def pack(self) -> "Strings":
         """Return the same texts in a new buffer that holds nothing else, in order: what to keep when the batch goes."""
-        size = np.maximum(self.length, 0).astype(np.int64)
-        ends = np.cumsum(size)
-        data = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
+        start = np.empty(len(self.start), np.int64)
+        data = np.empty(_place(self.length, start), np.uint8)
         _pack(self.data, self.start, self.length, data)
-        return Strings(data, ends - size, self.length)
+        return Strings(data, start, self.length)
+
+
+@kernel(I64, reads(I32), writes(I64))
+def _place(length: Int32s, start: Int64s) -> int:
+    """Fill where each text starts if they lie one behind the other; return where the last ends."""
+    at = 0
+    for i in range(length.shape[0]):
+        start[i] = at
+        at += max(length[i], 0)
+    return at
 
 
 @kernel(I64, reads(U8), reads(I64), reads(I32), writes(U8))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,6 @@ from schemas.columns.nullable import Column, Nullable
 from schemas.columns.ragged import Ragged
 from schemas.columns.strings import Strings
 
-_DTYPES = {
-    Shape.FLOAT: np.float64, Shape.INT: np.int64, Shape.BOOL: np.bool_, Shape.MOMENT: np.int64, Shape.SYMBOL: np.uint8,
-    Shape.DECIMAL: np.int64, Shape.OBJECT: np.object_,
-}  # fmt: skip
 _EMPTY: dict[Shape, Any] = {
     Shape.TEXT: "", Shape.BYTES: b"", Shape.FLOAT: float("nan"), Shape.BOOL: False, Shape.FLOATS: (), Shape.INTS: (),
 }  # fmt: skip
@@ -45,10 +41,25 @@ def column(field: FieldLayout, value: Any) -> Column:
 
     A plain column given for a nullable field has no nulls. Raises TypeError where a column cannot be one of this field.
     """
+    if _is_one(field, value):
+        return value  # type: ignore[no-any-return]  # a column, as was seen
     if field.nullable and field.shape is not Shape.OBJECT:
         inside = value if isinstance(value, Nullable) else Nullable(value, np.ones(len(value), np.bool_))
         return Nullable(_plain_column(field, inside.values), inside.valid)  # type: ignore[arg-type]  # never nullable twice
     return _plain_column(field, value)
+
+
+def _is_one(field: FieldLayout, value: Any) -> bool:
+    """Whether this is a column of the field as it stands: a quick look that finds the usual ones."""
+    kind = type(value)
+    if field.nullable:
+        if kind is not Nullable:
+            return False
+        value = value.values
+        kind = type(value)
+    if kind is np.ndarray:
+        return value.dtype is field.dtype and value.ndim == 1 and value.flags.c_contiguous
+    return kind is Strings and (field.shape is Shape.TEXT or field.shape is Shape.BYTES)
 
 
 def _plain_column(field: FieldLayout, value: Any) -> Column:
@@ -67,9 +78,13 @@ def _plain_column(field: FieldLayout, value: Any) -> Column:
     array = np.asarray(value)
     if field.shape is Shape.SYMBOL and array.dtype.kind == "i" and len(array) and array.min() >= 0 and array.max() < 256:
         array = array.astype(np.uint8)
-    if array.ndim != 1 or (len(array) and not np.can_cast(array.dtype, _DTYPES[field.shape], "same_kind")):
+    if array.ndim != 1 or (len(array) and not np.can_cast(array.dtype, _dtype(field), "same_kind")):
         raise TypeError(f"field {field.name}: expected {field.shape.value}, one each, found {array.dtype} of shape {array.shape}")
-    return exact(array, _DTYPES[field.shape])
+    return exact(array, _dtype(field))
+
+
+def _dtype(field: FieldLayout) -> np.dtype[Any]:
+    return cast("np.dtype[Any]", field.dtype)
 
 
 def of_plain(field: FieldLayout, values: Sequence[Any]) -> Column:
@@ -85,7 +100,7 @@ def of_plain(field: FieldLayout, values: Sequence[Any]) -> Column:
     elif shape in (Shape.FLOATS, Shape.INTS):
         made = Ragged.of(codes, np.float64 if shape is Shape.FLOATS else np.int64)
     else:
-        made = np.array(codes, _DTYPES[shape])
+        made = np.array(codes, _dtype(field))
     return Nullable(made, valid) if field.nullable else made  # type: ignore[arg-type]  # never nullable twice
 
 

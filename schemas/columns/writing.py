@@ -52,6 +52,17 @@ def add_sizes(total: Int64s, counts: Int32s, each: int) -> int:
     return 0
 
 
+@kernel(I64, writes(I64), writes(I64))
+def place(sizes: Int64s, start: Int64s) -> int:
+    """Turn sizes into the places where each record begins, twice; return where the last may end."""
+    total = 0
+    for i in range(sizes.shape[0]):
+        size = sizes[i]
+        sizes[i], start[i] = total, total
+        total += size
+    return total
+
+
 @kernel(I64, writes(U8), writes(I64), I64)
 def put_heads(out: Bytes, at: Int64s, schema_id: int) -> int:
     """Write the five bytes before the Avro: a zero and the schema id, big endian."""

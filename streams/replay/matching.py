@@ -124,7 +124,8 @@ def _meet(
             became[i] = EQUAL if equal else DIFFERENT
             others[i] = place
             waited_ms[i] = row.appended_at - appended_at[i] if ours else appended_at[i] - row.appended_at
-        row.high, row.low = hashes[i, 0], hashes[i, 1]
+        if theirs == 0 or not ours:  # what is published again is held against what was published first
+            row.high, row.low = hashes[i, 0], hashes[i, 1]
 
 
 @compiled
