@@ -11,7 +11,7 @@ from infra.settings import Kafka
 from schemas.columns import Columns, Strings, encode
 from schemas.event import Topic
 from tests.benchmarks.work.events import JobTaken
-from tests.benchmarks.work.load import COURIERS, RESTAURANTS, courier_id, jobs, restaurant_id
+from tests.benchmarks.work.load import COURIERS, RESTAURANTS, Jobs, courier_id, jobs, restaurant_id
 from tests.benchmarks.work.wire import JOB_ID, PARTITIONS, START_MS, assignment_id
 
 CHUNK, PATIENCE_S = 50_000, 60.0
@@ -26,7 +26,11 @@ def topic(name: str) -> Topic:
 
 def columns(first: int, last: int) -> Columns[JobTaken]:
     """Return the jobs number first to last (exclusive) as columns of our own class."""
-    drawn = jobs(first, last)
+    return columns_of(jobs(first, last))
+
+
+def columns_of(drawn: Jobs) -> Columns[JobTaken]:
+    """Return jobs as columns of our own class."""
     own = {
         "event_id": Strings.of(assignment_id(number) for number in drawn["number"].tolist()),
         "at": drawn["promised_at"],

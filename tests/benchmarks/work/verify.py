@@ -13,12 +13,12 @@ from infra import kafka
 from infra.settings import Kafka
 from tests.benchmarks.work.domain import FEATURES
 from tests.benchmarks.work.reference import Reference
-from tests.benchmarks.work.wire import ANSWER_ID, MODEL_VERSION, PARTITIONS, head
+from tests.benchmarks.work.wire import ANSWER_ID, MODEL_VERSION, PARTITIONS
 
 TOLERANCE = 1e-3
 READ, PATIENCE_S = 20_000, 10.0
 _TAIL = [("delay_s", "<f8"), ("version", "S5"), ("count", "u1"), ("features", "<f8", (FEATURES,)), ("end", "u1")]
-_START = [("head", "V5")]
+_START = [("magic", "u1"), ("schema", ">u4")]
 _ID = [("id_size", "u1"), ("id", "S11")]
 LAYOUTS = (
     np.dtype(_START + _ID + _TAIL),
@@ -75,7 +75,7 @@ def compare(
         if not len(mine):
             continue
         rows = np.frombuffer(b"".join(values[i] for i in mine.tolist()), layout)
-        form = (rows["head"].tobytes() == head(ANSWER_ID) * len(rows)) & (rows["id_size"] == 22) & (rows["count"] == 2 * FEATURES)
+        form = (rows["magic"] == 0) & (rows["schema"] == ANSWER_ID) & (rows["id_size"] == 22) & (rows["count"] == 2 * FEATURES)
         form &= (rows["version"] == bytes([2 * len(MODEL_VERSION)]) + MODEL_VERSION.encode()) & (rows["end"] == 0)
         number = np.char.replace(rows["id"], b"as-", b"")
         form &= np.char.isdigit(number) & (np.char.str_len(number) == 8)

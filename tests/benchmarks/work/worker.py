@@ -32,7 +32,8 @@ from models.scoring import BACKENDS, Scorer, scorer
 from schemas import avro
 from schemas.columns import Reader, Records, warm
 from schemas.letters import DeadLetter
-from streams.engine.engine import Clients, Engine, Options
+from streams.engine.engine import Engine
+from streams.engine.options import Clients, Options
 from streams.engine.processor import Processor
 from streams.engine.topology import Agent, Topology
 from streams.engine.worker import app_for
