@@ -6,7 +6,7 @@ with each call that adds keys: cells below the *frontier* (and from the *tail* o
 still in the old one, so a key has one place at any time and no call pays for the whole.
 
 `meta` has a line for each row: both halves of the key's hash, the batch that touched it last, and its link: the epoch that changed
-it last if it is live, PENDING if it was dropped in this batch, below that the next free row.
+it last (LIVE: none) if it is live, PENDING if it was dropped in this batch, below that the next free row. A line of zeros is unused.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 
 HI, LO, STAMP, LINK = 0, 1, 2, 3
-PENDING = -1
+LIVE, PENDING = 1, -1
 USED, KEYS, FREE, FREE_HEAD, FRONTIER, TAIL, UNDO = 0, 1, 2, 3, 4, 5, 6
 """Of `counts`: rows ever used, live keys, free rows, first free row + 1; where the walk stands; touched rows of this batch."""
 COUNTS = 7
@@ -124,7 +124,7 @@ def find(
                 counts[USED] += 1
             else:
                 return i
-            meta[slot, HI], meta[slot, LO], meta[slot, STAMP], meta[slot, LINK] = hi, lo, batch, 0
+            meta[slot, HI], meta[slot, LO], meta[slot, STAMP], meta[slot, LINK] = hi, lo, batch, LIVE
             insert(slot, meta, new, old, counts)
             if batch:
                 undo[counts[UNDO]] = -1 - slot

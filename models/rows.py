@@ -53,7 +53,7 @@ class Table:
 
     def __init__(self, spec: TableSpec) -> None:
         self.spec = spec
-        self._batch = self._epoch = 1
+        self._batch, self._epoch = 1, probing.LIVE + 1
         self._memory, self._memory_of_keys = Growing(spec.dtype.itemsize), Growing(32)
         self._counts = np.zeros(probing.COUNTS, np.int64)
         self._undo: Ints = np.empty(0, np.int64)

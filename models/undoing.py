@@ -13,6 +13,7 @@ from models.probing import (
     HI,
     KEYS,
     LINK,
+    LIVE,
     LO,
     PENDING,
     UNDO,
@@ -35,7 +36,7 @@ def drop(slots: Slots, meta: Ints, new: Ints, old: Ints, counts: Ints) -> Slots:
     n = 0
     for i in range(slots.shape[0]):
         slot = slots[i]
-        if slot >= 0 and meta[slot, LINK] >= 0:
+        if slot >= 0 and meta[slot, LINK] > 0:
             remove(slot, meta, new, old, counts)
             meta[slot, LINK] = PENDING
             dropped[n] = slot
@@ -59,7 +60,7 @@ def note(undo: Ints, meta: Ints, counts: Ints, epoch: int, dirty: Slots, n: int)
     """Add the touched rows to those changed in this epoch, each once; returns how many there are now."""
     for i in range(counts[UNDO]):
         slot = undo[i] if undo[i] >= 0 else -1 - undo[i]
-        if meta[slot, LINK] >= 0 and meta[slot, LINK] != epoch:
+        if meta[slot, LINK] > 0 and meta[slot, LINK] != epoch:
             meta[slot, LINK] = epoch
             dirty[n] = slot
             n += 1
@@ -79,7 +80,7 @@ def take_back(
                 rows[slot, k] = before[i, k]
             continue
         slot = -1 - slot
-        if meta[slot, LINK] >= 0:
+        if meta[slot, LINK] > 0:
             remove(slot, meta, new, old, counts)
         rows[slot, :] = 0
         meta[slot, LINK] = -2 - counts[FREE_HEAD]
@@ -89,7 +90,7 @@ def take_back(
     for i in range(pending.shape[0]):
         slot = pending[i]
         if meta[slot, LINK] == PENDING:
-            meta[slot, LINK] = 0
+            meta[slot, LINK] = LIVE
             insert(slot, meta, new, old, counts)
     counts[UNDO] = 0
 
@@ -100,7 +101,7 @@ def gather(slots: Slots, meta: Ints, rows: Bytes, keys_out: Hashes, rows_out: By
     n = 0
     for i in range(slots.shape[0]):
         slot = slots[i]
-        if meta[slot, LINK] >= 0:
+        if meta[slot, LINK] > 0:
             keys_out[n, 0], keys_out[n, 1] = np.uint64(meta[slot, HI]), np.uint64(meta[slot, LO])
             for k in range(rows.shape[1]):
                 rows_out[n, k] = rows[slot, k]
@@ -113,7 +114,7 @@ def gather_run(start: int, stop: int, meta: Ints, rows: Bytes, keys_out: Hashes,
     """Copy the live rows from start to stop and their keys; returns how many they are."""
     n = 0
     for slot in range(start, stop):
-        if meta[slot, LINK] >= 0:
+        if meta[slot, LINK] > 0:
             keys_out[n, 0], keys_out[n, 1] = np.uint64(meta[slot, HI]), np.uint64(meta[slot, LO])
             for k in range(rows.shape[1]):
                 rows_out[n, k] = rows[slot, k]
@@ -131,7 +132,7 @@ def older(moments: Ints, meta: Ints, used: int, before: int) -> Slots:
     n = 0
     if len(found):
         for slot in range(used):
-            if 0 < moments[slot] < before and meta[slot, LINK] >= 0:
+            if 0 < moments[slot] < before and meta[slot, LINK] > 0:
                 found[n] = slot
                 n += 1
     return found[:n]
@@ -144,9 +145,9 @@ def compact(
     """Move the last rows into the free places before them; the moved are changed in this epoch: returns how many rows are."""
     low, high = 0, counts[USED] - 1
     while True:
-        while low < high and meta[low, LINK] >= 0:
+        while low < high and meta[low, LINK] > 0:
             low += 1
-        while high >= low and meta[high, LINK] < 0:
+        while high >= low and meta[high, LINK] <= 0:
             high -= 1
         if low >= high:
             break
