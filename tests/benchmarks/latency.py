@@ -10,7 +10,7 @@ import argparse
 from typing import Any
 
 from tests.benchmarks.harness import told
-from tests.benchmarks.harness.chart import lines
+from tests.benchmarks.harness.chart import Line, lines
 from tests.benchmarks.harness.open_loop import Load, waits
 from tests.benchmarks.harness.programs import Program, ours, peer
 from tests.benchmarks.harness.scene import scene
@@ -53,12 +53,13 @@ def table(found: list[dict[str, Any]]) -> str:
 def chart(found: list[dict[str, Any]]) -> str:
     """Return it as a picture."""
     names = [f"{line['rate']:,}/s" for line in found]
-    series = {
-        f"{who} {key.removesuffix('_ms')}": [(line if who == "ours" else line["echo"])[key] for line in found]
-        for who in ("ours", "echo")
+    echoed = [line["echo"] for line in found if "echo" in line]
+    series = [
+        Line(f"{who} {key.removesuffix('_ms')}", [line[key] for line in of], ours=who == "ours", dashed=key == "p99_ms")
+        for who, of in (("ours", found), ("echo", echoed if len(echoed) == len(found) else []))
         for key in ("p50_ms", "p99_ms")
-        if who == "ours" or all("echo" in line for line in found)
-    }
+        if of
+    ]
     return lines("From due to readable", "open loop; echo is the same clients without work", names, series, "ms")
 
 

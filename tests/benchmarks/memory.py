@@ -15,7 +15,7 @@ from confluent_kafka import TopicPartition
 
 from infra import kafka
 from tests.benchmarks.harness import shown, told
-from tests.benchmarks.harness.chart import lines
+from tests.benchmarks.harness.chart import Line, lines
 from tests.benchmarks.harness.ends import Ends
 from tests.benchmarks.harness.programs import ours
 from tests.benchmarks.harness.scene import Scene, scene
@@ -114,7 +114,13 @@ def chart(found: dict[str, Any]) -> str:
     """Return memory over events as a picture."""
     part = found["events"] // PARTS
     names = [f"{part * number / 1e6:g} M" for number in range(1, PARTS + 1)]
-    return lines("Memory of one worker", "resident, MB, after so many events", names, {"resident": found["resident_mb"]}, "MB")
+    return lines(
+        "Memory of one worker",
+        "resident, MB, after so many events",
+        names,
+        [Line("resident", found["resident_mb"], ours=True)],
+        "MB",
+    )
 
 
 def main() -> None:

@@ -1,12 +1,11 @@
 """How does a result look as a picture? Plain SVG, written here: bars of one measure, or lines over a common axis."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from math import ceil, log10
 
 INK, PALE, OURS, OTHER, GRID = "#1f2933", "#52606d", "#1f6feb", "#9aa5b1", "#e4e7eb"
-COLOURS = (OURS, OTHER, "#d97706", "#15803d")
 FONT = "font-family='system-ui, sans-serif'"
 WIDTH, BAR, GAP, LEFT, RIGHT, TOP = 760, 24, 12, 150, 190, 64
 
@@ -19,6 +18,16 @@ class Bar:
     value: float
     note: str
     ours: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line over the places. dashed: it is the worse end of the same thing."""
+
+    name: str
+    values: Sequence[float]
+    ours: bool = False
+    dashed: bool = False
 
 
 def bars(title: str, subtitle: str, given: Sequence[Bar]) -> str:
@@ -35,14 +44,14 @@ def bars(title: str, subtitle: str, given: Sequence[Bar]) -> str:
     return _svg(TOP + len(given) * (BAR + GAP) + 8, title, subtitle, parts)
 
 
-def lines(title: str, subtitle: str, names: Sequence[str], series: Mapping[str, Sequence[float]], unit: str) -> str:
+def lines(title: str, subtitle: str, names: Sequence[str], series: Sequence[Line], unit: str) -> str:
     """Return a line for each series over places that have names; the value axis begins at 0."""
-    height, bottom, left, right = 380, 330, 70, 20
-    top = _round_up(max((value for values in series.values() for value in values), default=1.0))
-    step = (WIDTH - left - right - 40) / max(len(names) - 1, 1)
+    height, bottom, left, right = 365, 330, 70, 20
+    top = _round_up(max((value for line in series for value in line.values), default=1.0))
+    step = (WIDTH - left - right - 60) / max(len(names) - 1, 1)
 
     def at(place: int, value: float) -> tuple[float, float]:
-        return left + 20 + place * step, bottom - (bottom - TOP - 30) * value / top
+        return left + 25 + place * step, bottom - (bottom - TOP - 30) * value / top
 
     parts = []
     for part in range(5):
@@ -51,15 +60,16 @@ def lines(title: str, subtitle: str, names: Sequence[str], series: Mapping[str, 
         parts.append(_text(left - 8, y + 4, f"{top * part / 4:g}", anchor="end", colour=PALE))
     for place, name in enumerate(names):
         parts.append(_text(at(place, 0)[0], bottom + 20, name, anchor="middle", colour=PALE))
-    for number, (name, values) in enumerate(series.items()):
-        colour = COLOURS[number % len(COLOURS)]
-        points = [at(place, value) for place, value in enumerate(values)]
+    for number, line in enumerate(series):
+        colour, dash = OURS if line.ours else OTHER, " stroke-dasharray='6 4'" if line.dashed else ""
+        points = [at(place, value) for place, value in enumerate(line.values)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        parts.append(f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='2.5'/>")
+        parts.append(f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='2.5'{dash}/>")
         parts += [f"<circle cx='{x:.1f}' cy='{y:.1f}' r='3.5' fill='{colour}'/>" for x, y in points]
-        x = left + 20 + number * 170
-        parts.append(f"<rect x='{x}' y='{TOP - 8}' width='14' height='4' fill='{colour}'/>" + _text(x + 20, TOP - 2, name))
-    parts.append(_text(left - 8, TOP + 18, unit, anchor="end", colour=PALE))
+        x, y = left + 20 + number * 150, TOP + 4
+        parts.append(f"<line x1='{x}' x2='{x + 24}' y1='{y}' y2='{y}' stroke='{colour}' stroke-width='2.5'{dash}/>")
+        parts.append(_text(x + 32, y + 5, line.name))
+    parts.append(_text(left - 8, TOP + 9, unit, anchor="end", colour=PALE))
     return _svg(height, title, subtitle, parts)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.benchmarks import memory, scoring
-from tests.benchmarks.harness.chart import Bar, bars, lines
+from tests.benchmarks.harness.chart import Bar, Line, bars, lines
 from tests.benchmarks.harness.ends import Sample, slope
 from tests.benchmarks.harness.measure import Run
 from tests.benchmarks.work import verify, wire
@@ -112,7 +112,7 @@ def test_memory_that_grows_by_the_part_is_not_flat(after: float, flat: bool) -> 
 def test_pictures_are_well_formed_and_show_every_name() -> None:
     for picture in (
         bars("a < b", "c & d", [Bar("ours", 3.0, "3/s", ours=True), Bar("other's", 1.0, "1/s")]),
-        lines("title", "under it", ["1 M", "2 M"], {"ours": [1.0, 2.0], "other's": [3.0, 0.5]}, "ms"),
+        lines("title", "under it", ["1 M", "2 M"], [Line("ours", [1.0, 2.0], ours=True), Line("other's", [3.0, 0.5])], "ms"),
     ):
         said = " ".join(ElementTree.fromstring(picture).itertext())
         assert "ours" in said
