@@ -9,7 +9,7 @@ from schemas.columns.arrays import Floats, Int32s, Int64s
 from schemas.columns.layout import FieldLayout, Shape, layout
 from schemas.columns.plan import Plan, Unplanned, Unresolvable, compile_plan
 from schemas.columns.stores import default_column
-from schemas.columns.transcode import Transcoder, transcoder
+from schemas.columns.transcode import Slow, Transcoder, transcoder
 from schemas.event import Event
 
 Schemas = Callable[[int], Mapping[str, Any] | None]
@@ -22,14 +22,15 @@ class Plans:
     """The plans for the schemas of one topic.
 
     ids: int64, sorted; plan_of: int32, the plan of each, -1 - r for refusal r. plans, kind_of: a plan and the index of the class it
-    makes; transcoders: of the plans that need one, by number. texts, numbers: the defaults of added fields, of which text_of and
-    number_of say where each begins; lists: whether any field of a plan is a list of numbers.
+    makes; transcoders: of the plans that need one, by number; slow: how many records each of them read. texts, numbers: the defaults of
+    added fields, of which text_of and number_of say where each begins; lists: whether any field of a plan is a list of numbers.
     """
 
     def __init__(self, holds: tuple[type[Event], ...], schemas: Schemas) -> None:
         self.holds, self.schemas = holds, schemas
         self.plans: list[Plan] = []
         self.transcoders: dict[int, Transcoder] = {}
+        self.slow: dict[int, int] = {}
         self.refusals: list[str] = []
         self.ids: Int64s = np.empty(0, np.int64)
         self.plan_of: Int32s = np.empty(0, np.int32)
@@ -45,6 +46,15 @@ class Plans:
         """Return the plan of a schema, None if it is not known or cannot be used."""
         place = self._places.get(schema_id, -1)
         return self.plans[place] if place >= 0 else None
+
+    def take_slow(self) -> list[Slow]:
+        """Return what fastavro read since the last call, by schema. Two schemas never share a plan."""
+        taken, self.slow = self.slow, {}
+        ids = {place: schema_id for schema_id, place in self._places.items() if place in taken}
+        return [
+            Slow(ids[number], self.holds[int(self.kind_of[number])].__name__, self.plans[number].fallback or "", records)
+            for number, records in taken.items()
+        ]
 
     def learn(self, ids: Int64s, batch: int) -> bool:
         """Ask for schemas; return whether any is new. batch: its number. Raises what `schemas` raises."""

@@ -20,6 +20,7 @@ from schemas.columns.records import Records
 from schemas.columns.stores import Stores, empty
 from schemas.columns.strings import Strings
 from schemas.columns.supply import Supply
+from schemas.columns.transcode import Slow
 from schemas.columns.values import objects
 from schemas.event import Event, Topic
 
@@ -42,6 +43,10 @@ class Reader:
         """Return the plan of a schema, None if its records cannot be used or the registry has no such id."""
         self._plans.learn(np.array([schema_id], np.int64), self._batches)
         return self._plans.of(schema_id)
+
+    def take_slow(self) -> list[Slow]:
+        """Return which schemas fastavro had to read since the last call, why, and how many records."""
+        return self._plans.take_slow() if self._plans.slow else []
 
     def read(self, records: Records) -> Batch:
         """Return the records as a batch; a bad one becomes a letter. Raises only what `schemas` raises.

@@ -20,7 +20,10 @@ class Supply:
         tail: list[bytes] = []
         self.text_at = len(data)
         for number in plans.transcoders:
-            for i in np.flatnonzero((plan == number) & (fault == op.GOOD)).tolist():
+            mine = np.flatnonzero((plan == number) & (fault == op.GOOD)).tolist()
+            if mine:
+                plans.slow[number] = plans.slow.get(number, 0) + len(mine)
+            for i in mine:
                 self._transcode(plans, number, i, data, tail, fault, begin, end)
         self.data = data
         if tail or plans.texts:

@@ -1,7 +1,7 @@
 """What if a schema needs more than a plan can say? Then fastavro reads its records and writes them again as a plan can read them.
 
-Slow (several us a record) and visible: `Plan.fallback` says why. Fields of our own that have no column type (lists of texts, say)
-are kept as Python objects.
+Slow (several us a record) and visible: `Plan.fallback` says why, `Reader.take_slow` how often. Fields of our own that have no
+column type (lists of texts, say) are kept as Python objects.
 """
 
 import io
@@ -14,6 +14,16 @@ import fastavro
 from schemas.columns.layout import Layout, Shape
 from schemas.columns.plan import Plan, Unplanned, Unresolvable, compile_plan
 from schemas.columns.walking import Endless, least_bytes, walk
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """How many records of a schema fastavro had to read, and why."""
+
+    schema_id: int
+    event: str
+    reason: str
+    records: int
 
 
 @dataclass(frozen=True)
