@@ -114,13 +114,8 @@ def chart(found: dict[str, Any]) -> str:
     """Return memory over events as a picture."""
     part = found["events"] // PARTS
     names = [f"{part * number / 1e6:g} M" for number in range(1, PARTS + 1)]
-    return lines(
-        "Memory of one worker",
-        "resident, MB, after so many events",
-        names,
-        [Line("resident", found["resident_mb"], ours=True)],
-        "MB",
-    )
+    line = Line("resident", found["resident_mb"], ours=True)
+    return lines("Memory of one worker", "resident, after so many events", names, [line], "MB")
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """How long does it take to compute a million events again and to compare every output with what was published?
 
-    python -m tests.benchmarks.replay [--events 1000000] [--json]
+    python -m tests.benchmarks.replay [--events 1000000] [--json] [--quick]
 
 Real servers of their own. Simulated facts are sent as fast as they go, a real stream worker publishes what it makes of them, both
 stop, and then `affluent replay dispatch --verify` runs as a person would start it, with one process and with one for each core: its
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+EVENTS, QUICK = 1_000_000, 20_000
 
 
 @contextmanager
@@ -107,15 +108,16 @@ def _verify(jobs: int) -> dict[str, Any]:
 def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--events", type=int, default=1_000_000)
+    options.add_argument("--events", type=int, default=None)
+    options.add_argument("--quick", action="store_true", help="few events: to see that it works")
     options.add_argument("--json", action="store_true")
     given = options.parse_args()
-    found = measure(given.events)
+    found = measure(given.events or (QUICK if given.quick else EVENTS))
     if given.json:
         print(json.dumps(found))
         return
     loaded = found["loaded"]
-    print(f"{given.events:,} facts sent in {loaded['sent_s']} s; a worker published what follows in {loaded['worked_s']} s")
+    print(f"{found['events']:,} facts sent in {loaded['sent_s']} s; a worker published what follows in {loaded['worked_s']} s")
     for jobs, one in found["by_jobs"].items():
         print(
             f"{jobs} process{'es' if jobs != '1' else ''}: {one['records']:,} records of both agents, {one['compared']:,} outputs "
