@@ -31,10 +31,10 @@ def stand_still(stack: StackState, seconds: float) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-def restart(stack: StackState) -> float:
-    """Stop the broker politely and start it again at its address; returns how long it was away, seconds."""
+def restart(stack: StackState, how: int = signal.SIGTERM) -> float:
+    """End the broker by a signal and start it again at its address; returns how long it was away, seconds."""
     pid, began = _pid(stack), time.monotonic()
-    os.kill(pid, signal.SIGTERM)
+    os.kill(pid, how)
     while state.read(Places(stack.directory, default_cache())).servers["kafka"].alive:
         time.sleep(0.05)
     again = up(directory=stack.directory, guardian=os.getpid())

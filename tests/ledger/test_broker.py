@@ -1,6 +1,9 @@
 """Is all as it should be when the broker stands still, or goes away and comes back?"""
 
+import signal
 import time
+
+import pytest
 
 from tests.ledger import broker
 from tests.ledger.fleet import fleet
@@ -26,14 +29,15 @@ def test_the_broker_stands_still(ledger: Ledger) -> None:
     assert max(verdict.silences_s) < STILL_S + PATIENCE_S
 
 
-def test_the_broker_is_restarted(ledger: Ledger) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL] if LONG else [signal.SIGTERM], ids=lambda each: each.name)
+def test_the_broker_ends_and_comes_back(ledger: Ledger, how: signal.Signals) -> None:
     scene = ledger.scene()
     with fleet(scene, WORKERS) as workers, sending(scene) as sender:
         flowing(scene, workers)
-        away_s = broker.restart(ledger.stack)
+        away_s = broker.restart(ledger.stack, how)
         flowing(scene, workers)
         time.sleep(2)
         flowing(scene, workers)
-        verdict = ledger.close(f"broker restarted, {away_s:.0f} s away", scene, workers, struck=1, sent=sender.finish())
+        verdict = ledger.close(f"broker ended by {how.name}, {away_s:.0f} s away", scene, workers, struck=1, sent=sender.finish())
 
     assert max(verdict.silences_s) < away_s + PATIENCE_S
