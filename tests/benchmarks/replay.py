@@ -42,10 +42,13 @@ def measure(events: int) -> dict[str, Any]:
     """Load so many events, have them worked on, verify them, and return what was seen. Raises RuntimeError on any mismatch."""
     from infra.stack import running_stack
 
-    with tempfile.TemporaryDirectory(prefix="affluent-replay-") as folder, _at(Path(folder) / "stack"):
-        with running_stack(directory=Path(folder) / "stack"):
-            loaded = _load(events, Path(folder))
-            jobs = {n: _verify(n) for n in dict.fromkeys((1, len(os.sched_getaffinity(0))))}
+    with (
+        tempfile.TemporaryDirectory(prefix="affluent-replay-") as folder,
+        _at(Path(folder) / "stack"),
+        running_stack(directory=Path(folder) / "stack"),
+    ):
+        loaded = _load(events, Path(folder))
+        jobs = {n: _verify(n) for n in dict.fromkeys((1, len(os.sched_getaffinity(0))))}
     quickest = min(jobs, key=lambda n: jobs[n]["seconds"])
     return (
         {"events": events} | jobs[quickest] | {"jobs": quickest, "by_jobs": {str(n): found for n, found in jobs.items()}} | loaded

@@ -84,6 +84,7 @@ def table(found: dict[str, Any]) -> str:
         lines.append(
             f"dispatch agent: {line['records_per_s']:,}/s, {line['cpu_us_per_record']:.2f} us, replayed: {line['verify']}"
         )
+    lines += [f"{name} keeps through a crash: {each['at_least_once']}" for name, each in found["programs"].items()]
     lines += [f"not run: {name}: {why}" for name, why in found.get("not_run", {}).items()]
     return "\n".join(lines)
 

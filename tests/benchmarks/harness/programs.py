@@ -21,7 +21,7 @@ class Program:
     more: tuple[str, ...] = ()
     large: bool = True
     lines: int | None = None
-    promise: str = "at least once"
+    promise: str = "every record, and the state that belongs to it"
 
     @property
     def is_ours(self) -> bool:
