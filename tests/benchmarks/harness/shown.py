@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from tests.benchmarks.harness.process import Watched
 
+MARK = "threads="
 STAGES = {
     "decode": "decode",
     "features": "feature",
@@ -40,7 +41,10 @@ def stages(lines: list[str]) -> dict[str, float]:
 
 def owners(worker: Watched) -> dict[int, str]:
     """Return whose each thread of a bench worker is: consumer, producer, or the name that Python gave it."""
-    lines = [line for line in worker.said().splitlines() if line.startswith("threads=")]
-    told = json.loads(lines[-1].removeprefix("threads=")) if lines else {}
-    named = {int(number): f"python {name}" for number, name in told.pop("python", {}).items()}
-    return named | {number: kind for kind, numbers in told.items() for number in numbers}
+    found: dict[int, str] = {}
+    for line in worker.said().splitlines():
+        if MARK in line:  # it may stand behind what moves a cursor
+            told = json.loads(line.partition(MARK)[2])
+            found |= {int(number): f"python {name}" for number, name in told.pop("python").items() if number != "null"}
+            found |= {number: kind for kind, numbers in told.items() for number in numbers}
+    return found
