@@ -104,6 +104,12 @@ class Fleet:
         self.workers.remove(worker)
         self.kills += 1
 
+    def ended(self, worker: Worker, patience_s: float = 60.0) -> int | None:
+        """Wait for one that must end by itself, and return its exit code."""
+        code = worker.wait(patience_s)
+        self.workers.remove(worker)
+        return code
+
     def stop(self, worker: Worker) -> None:
         """Stop one politely."""
         self.workers.remove(worker)

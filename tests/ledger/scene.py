@@ -17,6 +17,8 @@ HOLDS: tuple[type[Event], ...] = (AssignmentAccepted, Control)
 """What lies in the facts of a scene."""
 POINTS = ("sent", "delivered", "written", "committed")
 """Where an epoch stands when the engine says so: see `Clients.passing`."""
+HANG = 0
+"""Instead of a signal: the thread that folds waits for ever."""
 
 
 @dataclass(frozen=True)

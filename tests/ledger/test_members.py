@@ -4,8 +4,10 @@ import random
 import signal
 import time
 
-from tests.ledger.fleet import fleet
+from streams.engine.watchdog import STUCK
+from tests.ledger.fleet import Worker, fleet
 from tests.ledger.ledger import LONG, Ledger, flowing
+from tests.ledger.scene import HANG, Stop
 from tests.ledger.sender import sending
 
 SESSION_S = 10.0
@@ -89,3 +91,42 @@ def test_a_worker_that_stands_still_past_its_session_and_goes_on(ledger: Ledger)
         verdict = ledger.close("SIGSTOP past the session", scene, workers, struck=times, sent=sender.finish())
 
     assert max(verdict.silences_s) < PATIENCE_S
+
+
+def test_static_members_that_restart_repeat_nothing_and_one_that_was_killed_comes_back(ledger: Ledger) -> None:
+    """A dead static member's name is taken until its session is over: whoever starts it again, as the supervisor does, gets in."""
+    scene, tries = ledger.scene(), 0
+    named = [scene.but(options={"member": f"{scene.name}-{i}"}) for i in range(WORKERS)]
+    with fleet(scene) as workers, sending(scene) as sender:
+        held = [workers.start(each) for each in named]
+        flowing(scene, workers)
+        for i, each in enumerate(named):
+            workers.stop(held[i])
+            held[i] = workers.start(each)
+            flowing(scene, workers)
+        workers.kill(held[0])
+        again = workers.start(named[0])
+        while not _lives(again, 4.0):
+            assert workers.ended(again) == 1, again.words()
+            again, tries = workers.start(named[0]), tries + 1
+        flowing(scene, workers)
+        verdict = ledger.close("static: 3 SIGTERM, 1 SIGKILL", scene, workers, struck=WORKERS + 1, sent=sender.finish())
+
+    assert tries < 5
+    assert max(workers.stops) < STOP_S
+    assert max(verdict.silences_s) < PATIENCE_S
+
+
+def _lives(worker: Worker, seconds: float) -> bool:
+    return worker.wait(seconds) is None
+
+
+def test_a_worker_that_hangs_ends_itself_and_another_goes_on(ledger: Ledger) -> None:
+    scene = ledger.scene(stuck_after_s=3.0)
+    with fleet(scene) as workers, sending(scene) as sender:
+        hung = workers.start(scene.but(stop=Stop("delivered", 40, HANG)))
+        code = workers.ended(hung)
+        assert code == STUCK, f"ended with {code}: {hung.words()}"
+        workers.start()
+        flowing(scene, workers)
+        ledger.close("a worker hangs", scene, workers, struck=1, sent=sender.finish())

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -30,7 +31,7 @@ from infra.settings import Log
 from streams.engine.engine import Engine
 from streams.engine.options import Options
 from streams.engine.worker import app_for
-from tests.ledger.scene import POINTS, Scene, Stop
+from tests.ledger.scene import HANG, POINTS, Scene, Stop
 from tests.toy import TOY
 
 _PR_SET_PDEATHSIG = 1
@@ -49,6 +50,8 @@ def striking(stop: Stop | None) -> Callable[[str], None]:
     def passing(point: str) -> None:
         passed[point] += 1
         if stop is not None and point == stop.point and passed[point] == stop.n:
+            if stop.signal == HANG:
+                threading.Event().wait()
             os.kill(os.getpid(), stop.signal)
 
     return passing
