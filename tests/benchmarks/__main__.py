@@ -32,11 +32,11 @@ come from one run on one broker; values behind a table lie in `benchmarks/NAME.j
 
 **The work** (`scoring`, `latency`, `scaling`, `memory`) is delay-scoring, in `tests/benchmarks/work`: a job of 15 fields
 (96 bytes of Avro) is decoded, folded into what is known of its courier, turned into 20 features, scored by a forest of 100 trees of
-depth 10, and answered in Avro, at least once. Our worker runs as `affluent stream` does, with state log, duplicate check and metrics on; its answers carry an id,
-a time, a cause and the key besides what others write (250 bytes, not 192). Every answer of every run is read back and compared with a
-plain program and onnxruntime. The peers in `tests/benchmarks/peers` are programs as a careful user of each would write them: a ratio
-says how we compare with *that program on this work*, with its lines of code beside it, and nothing about what an expert could make of it.
-What each keeps through a crash differs, and is said below its table.
+depth 10, and answered in Avro, at least once. Our worker runs as `affluent stream` does, with state log, duplicate check and metrics
+on; its answers carry an id, a time, a cause and the key besides what others write (250 bytes, not 192). Every answer of every run is
+read back and compared with a plain program and onnxruntime. The peers in `tests/benchmarks/peers` are programs as a careful user of
+each would write them: a ratio says how we compare with *that program on this work*, its lines of code beside it, and nothing about
+what an expert could make of it. What each keeps through a crash differs, and is said below the table.
 """
 
 
