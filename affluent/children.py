@@ -1,4 +1,4 @@
-"""How are our own processes run as children? Started with a log file, ended with their parent, stopped politely."""
+"""How are our own processes run as children? Started with a log file, ended with their parent, stopped politely, started again."""
 
 import ctypes
 import os
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from affluent.restarts import Restarts, explain
 from infra.errors import Fault
 
 STOP_S = 10.0
@@ -26,13 +27,14 @@ def _die_with(parent: int) -> None:
 
 @dataclass
 class Child:
-    """One `affluent …` command as a process. log: where its output goes, None for ours."""
+    """One `affluent …` command as a process. log: where its output goes, None for ours. program: what the command is given to."""
 
     name: str
     command: Sequence[str]
     log: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
+    program: Sequence[str] = (sys.executable, "-m", "affluent")
 
     def start(self) -> "Child":
         """Start it."""
@@ -40,7 +42,7 @@ class Child:
         out = None if self.log is None else self.log.open("ab")
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "affluent", *self.command],
+                [*self.program, *self.command],
                 stdout=out,
                 stderr=out,
                 stdin=subprocess.DEVNULL,
@@ -71,55 +73,79 @@ class Child:
 
     def stop(self) -> int | None:
         """Ask it to finish and wait; kill it after STOP_S. Returns the exit code."""
-        if self.process is None or self.process.poll() is not None:
-            return self.code
-        self.process.terminate()
+        self.ask_to_stop()
+        if not self.wait(STOP_S):
+            self.kill()
+        return self.code
+
+    def ask_to_stop(self) -> None:
+        """Ask it to finish, if it runs."""
+        if self.process is not None and self.code is None:
+            self.process.terminate()
+
+    def wait(self, patience_s: float) -> bool:
+        """Wait for its end; return whether it came."""
         try:
-            return self.process.wait(STOP_S)
+            if self.process is not None:
+                self.process.wait(patience_s)
         except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """End it at once and wait until it is gone."""
+        if self.process is not None:
             self.process.kill()
-            return self.process.wait()
+            self.process.wait()
 
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S, HEALTHY_S, GIVE_UP_AFTER = 1.0, 30.0, 60.0, 5
+_LOOK_S = 0.1
 
 
-def supervise(children: Sequence[Child], say: Callable[[str], None]) -> int:
-    """Run the children until SIGTERM or Ctrl-C; start again those that end, ever more slowly while they keep ending.
+def supervise(
+    children: Sequence[Child], say: Callable[[str], None], *, patience: Callable[[], Restarts] = Restarts, stop_s: float = STOP_S
+) -> int:
+    """Run the children until SIGTERM or Ctrl-C, starting again those that end; return the exit code.
 
-    A crash loop would make the whole group rebalance without end, so after GIVE_UP_AFTER quick ends in a row all stop. Returns
-    the exit code.
+    patience: makes that of one child; when it is over, all stop. stop_s: how long they have, all together, to end when asked.
     """
     stop: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _: stop.append(got))
-    began = {child.name: time.monotonic() for child in children}
-    quick = dict.fromkeys(began, 0)
-    due: dict[str, float] = {}
-    for child in children:
-        child.start()
-    code = 0
-    while not stop:
-        time.sleep(0.2)
+    restarts = {child.name: patience() for child in children}
+    began: dict[str, float] = {}
+    due = {child.name: time.monotonic() for child in children}
+    gave_up = False
+    while not stop and not gave_up:
         now = time.monotonic()
         for child in children:
-            if child.code is None:
-                continue
-            if child.name not in due:
-                quick[child.name] = 0 if now - began[child.name] > HEALTHY_S else quick[child.name] + 1
-                if quick[child.name] >= GIVE_UP_AFTER:
-                    say(f"{child.name} ended {GIVE_UP_AFTER} times in a row with code {child.code}: giving up")
-                    code, stop = 1, [0]
+            if child.name in due:
+                if now >= due[child.name]:
+                    del due[child.name]
+                    began[child.name] = now
+                    child.start()
+            elif (code := child.code) is not None:
+                pause = restarts[child.name].ended(code, now - began[child.name])
+                if pause is None:
+                    say(f"{child.name} {explain(code)}, {restarts[child.name].give_up_after} times in a row: giving up")
+                    gave_up = True
                     break
-                pause = min(FIRST_PAUSE_S * 2 ** quick[child.name], LONGEST_PAUSE_S)
-                say(f"{child.name} ended with code {child.code}; starting it again in {pause:g} s")
+                say(f"{child.name} {explain(code)}; starting it again {f'in {pause:g} s' if pause else 'at once'}")
                 due[child.name] = now + pause
-            elif now >= due[child.name]:
-                del due[child.name]
-                began[child.name] = now
-                child.start()
-    for child in children:
-        if child.process is not None and child.process.poll() is None:
-            child.process.terminate()
-    ends = [child.stop() for child in children]
-    return code or max((abs(end or 0) for end in ends), default=0)
+        time.sleep(max(min(_LOOK_S, *(at - now for at in due.values())), 0.0) if due else _LOOK_S)
+    failed = _stop_all(children, say, stop_s)
+    return 1 if gave_up or failed else 0
+
+
+def _stop_all(children: Sequence[Child], say: Callable[[str], None], stop_s: float) -> bool:
+    """Ask all to finish at once, and end those that do not within stop_s. Return whether any did not end well."""
+    running = [child for child in children if child.process is not None and child.code is None]
+    for child in running:
+        child.ask_to_stop()
+    until = time.monotonic() + stop_s
+    for child in running:
+        if not child.wait(max(until - time.monotonic(), 0.0)):
+            say(f"{child.name} did not end within {stop_s:g} s: ending it")
+            child.kill()
+    # One that was asked before it could listen ends by the signal itself, and that is well.
+    return any(child.code not in {0, -signal.SIGTERM} for child in running)
