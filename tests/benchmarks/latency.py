@@ -45,7 +45,7 @@ def table(found: list[dict[str, Any]]) -> str:
                     f"{each[key]:{width}.1f}" for key, width in (("p50_ms", 8), ("p95_ms", 8), ("p99_ms", 8), ("max_ms", 9))
                 )
                 rows.append(
-                    f"{each['rate']:8,} {name:8}{figures}{each['lost']:6}{each['core_share']:7.0%}   {each['load_average']}"
+                    f"{each['rate']:8,} {name:8}{figures}{each['lost']:6}{each['core_share']:7.0%}   {each['load_average']}{'' if each['sound'] else ' (the sender was late: machine busy)'}"
                 )
     return "\n".join(rows)
 

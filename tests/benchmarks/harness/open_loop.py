@@ -19,6 +19,8 @@ from tests.benchmarks.work.wire import PARTITIONS
 
 FIRST, PATIENCE_S = 100, 10.0
 """So many jobs go before, to see that the program is up; after the last one so long is waited for answers."""
+BEHIND_MS = 25.0
+"""A sender that was later than this at any moment shared the machine with somebody: its figures say little about the program."""
 MARK, DIGITS = b"as-", 8
 
 
@@ -62,6 +64,7 @@ class Waits:
             **{name: round(float(ms), 2) for name, ms in figures.items()},
             "lost": self.lost,
             "sender_behind_ms": self.behind_ms,
+            "sound": self.behind_ms <= BEHIND_MS,
             "core_share": round(self.cpu_share, 3),
             "load_average": self.load_average,
         }
