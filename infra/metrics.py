@@ -64,8 +64,12 @@ class StreamMetrics:
         self.duplicates = counter("affluent_duplicates_total", "Repeated event ids that were ignored.")
         # Worry at any: a step raised and the batch was run again record by record.
         self.retried = counter("affluent_retried_batches_total", "Batches run again record by record.")
+        # Several times the work of other records; worry when it is a share of them that counts: see the log for schema and reason.
+        self.slow = counter("affluent_slow_records_total", "Records that fastavro had to read, by class.", "event")
         # What a step counts of its own accord; worry at "drift" that policy did not answer, at "bundle_refused" always.
-        self.counted = counter("affluent_counted_total", "What a step counted: drift, unmatched truth, refused bundles.", "what")
+        self.counted = counter(
+            "affluent_counted_total", "What a step counted: drift, late facts, truths without a job, refused bundles.", "what"
+        )
         # Worry when workers of one agent show different versions for more than a minute, or none.
         self.model = gauge("affluent_model_info", "1 for the version in force.", "model", "version")
         # An epoch is at least 20 to 50 ms old by design and ends with the state record's confirmation; worry above 1 s: the broker is slow.

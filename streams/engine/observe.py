@@ -1,12 +1,14 @@
 """What does a worker show of a batch? Everything is observed once a batch, never once a record."""
 
 import numpy as np
+import structlog
 
 from infra.metrics import StreamMetrics
 from schemas.columns import Records
 from streams.engine.epochs import Partition
 from streams.engine.processor import Effects, Processor
 
+LOG = structlog.get_logger(__name__)
 _STAGES = ("decode", "features", "score", "settle", "encode", "produce")
 
 
@@ -16,6 +18,7 @@ class Observer:
     def __init__(self, metrics: StreamMetrics) -> None:
         self._metrics = metrics
         self._models: dict[tuple[str, str], str] = {}
+        self._told: set[tuple[str, int]] = set()
 
     def recovering(self, processor: Processor, left: int) -> None:
         """A partition is being read back; so many records of its state log are left."""
@@ -75,5 +78,17 @@ class Observer:
             self._metrics.duplicates.labels(agent).inc(effects.duplicates)
         for what, count in partition.processor.state.take_counts().items():
             self._metrics.counted.labels(agent, what).inc(count)
+        self._show_slow(partition.processor)
         self._metrics.latency.labels(agent, "append").observe(now_s - np.asarray(records.appended_at) / 1000)
         self._metrics.latency.labels(agent, "event").observe(now_s - effects.at / 1000)
+
+    def _show_slow(self, processor: Processor) -> None:
+        """Count what only fastavro could read; say once per schema why."""
+        agent = processor.agent.name
+        for slow in processor.reader.take_slow():
+            self._metrics.slow.labels(agent, slow.event).inc(slow.records)
+            if (agent, slow.schema_id) not in self._told:
+                self._told.add((agent, slow.schema_id))
+                LOG.warning(
+                    "records go through fastavro, slowly", agent=agent, schema=slow.event, id=slow.schema_id, reason=slow.reason
+                )

@@ -78,7 +78,7 @@ class Processor:
         self.agent, self.partition = agent, partition
         self.state = State(agent.state, bundles, perf_counter)
         self.recent = Recent(agent.recent_ids, agent.horizon_ms)
-        self._reader, self._ids = reader, schema_ids
+        self.reader, self._ids = reader, schema_ids
 
     def process(self, records: Records) -> Effects:
         """Fold the records into the state and return the effects.
@@ -86,7 +86,7 @@ class Processor:
         Stops short (`effects.done`) before a model that cannot be loaded now; raises Unavailable if that is the first record.
         """
         began = perf_counter()
-        batch = self._reader.read(records)
+        batch = self.reader.read(records)
         effects = Effects(done=batch.n, seconds={"decode": perf_counter() - began})
         effects.at = batch.at[batch.kind >= 0]
         failed = [(letter.index, letter.reason, letter.detail, letter.schema_id) for letter in batch.letters]
