@@ -38,14 +38,14 @@ def measured(rates: tuple[int, ...], *, quick: bool) -> list[dict[str, Any]]:
 def table(found: list[dict[str, Any]]) -> str:
     """Return the result for people."""
     rows = [f"{'rate':>8} {'program':8}{'p50':>8}{'p95':>8}{'p99':>8}{'max':>9}{'lost':>6}{'core':>7}   ms; load average"]
+    keys = (("p50_ms", 8), ("p95_ms", 8), ("p99_ms", 8), ("max_ms", 9))
     for line in found:
         for name, each in (("ours", line), ("echo", line.get("echo"))):
             if each:
-                figures = "".join(
-                    f"{each[key]:{width}.1f}" for key, width in (("p50_ms", 8), ("p95_ms", 8), ("p99_ms", 8), ("max_ms", 9))
-                )
+                figures = "".join(f"{each[key]:{width}.1f}" for key, width in keys)
+                late = "" if each["sound"] else " (the sender was late: a busy machine)"
                 rows.append(
-                    f"{each['rate']:8,} {name:8}{figures}{each['lost']:6}{each['core_share']:7.0%}   {each['load_average']}{'' if each['sound'] else ' (the sender was late: machine busy)'}"
+                    f"{each['rate']:8,} {name:8}{figures}{each['lost']:6}{each['core_share']:7.0%}   {each['load_average']}{late}"
                 )
     return "\n".join(rows)
 
