@@ -92,8 +92,8 @@ def _by_owner(steady: Slope, owners: dict[int, str], watched: Watched) -> dict[s
 def _stages(steady: Slope, threads: dict[str, float]) -> dict[str, float]:
     """Return the stages in microseconds a record.
 
-    Stages of the fold are by the worker's own clock. Consume: the threads of the consumer and of our source. Produce: handing over,
-    and the threads of the producers and of our outbox. Rest: what of the whole is in none of them.
+    Stages of the fold are by processor time of their thread. Consume: the threads of the consumer and of our source. Produce: handing
+    over, by the clock, and the threads of the producers and of our outbox. Rest: what of the whole is in none of them.
     """
     own = {name: steady.us(seconds) for name, seconds in steady.stages.items() if name != "settle"}
     own["consume"] = sum(us for name, us in threads.items() if "consumer" in name or "source" in name)
