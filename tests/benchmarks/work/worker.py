@@ -81,7 +81,7 @@ def run(does: Agent, settings: Settings, metrics: StreamMetrics, group: str) -> 
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
     # Stages by this thread's processor time: on one core the clock would count the client's threads in between, too.
-    processor.perf_counter = time.thread_time
+    vars(processor)["perf_counter"] = time.thread_time
     topology = Topology(group, {does.name: does})
     options = Options(**settings.stream.model_dump(include={field.name for field in fields(Options)}))
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
