@@ -21,6 +21,7 @@ _WALK_ALWAYS, _WALK_A_KEY = 1024, 8
 _SMALL_INDEX = 8192
 _SPARSE = 4
 _WORTH_COMPACTING = 16_384
+_MANY_CHANGES = 65_536
 
 
 @dataclass(frozen=True)
@@ -176,11 +177,16 @@ class Table:
                 self._dirty = _longer(self._dirty, 2 * (self._changed + count))
             self._changed = undoing.note(self._undo, self._meta, self._counts, self._epoch, self._dirty, self._changed)
         if self._pending:
+            sparse = self.used >= _WORTH_COMPACTING and _SPARSE * len(self) < self.used
             for slots in self._pending:
                 self._gone.append(self._meta[slots, :2].view(np.uint64))
-                undoing.free(slots, self._meta, self.raw, self._counts)
+                if not sparse:
+                    undoing.free(slots, self._meta, self.raw, self._counts)
             self._pending.clear()
-            self._shrink()
+            if sparse:
+                self._compact()
+            if len(self._new) > _SMALL_INDEX and 4 * _SPARSE * len(self) < len(self._new):
+                self._index_anew(max(1 << (4 * len(self)).bit_length(), 4 * _SMALLEST))
         self._batch += 1
 
     def restore(self) -> None:
@@ -190,18 +196,15 @@ class Table:
         self._pending.clear()
         self._batch += 1
 
-    def _shrink(self) -> None:
-        """Give memory back once most rows are free. Between batches only: rows move, and count as changed."""
+    def _compact(self) -> None:
+        """Give memory back now that most rows are free. Between batches only: rows move, and count as changed."""
         used, live = self.used, len(self)
-        if used >= _WORTH_COMPACTING and _SPARSE * live < used:
-            self._dirty = _longer(self._dirty, self._changed + live)
-            self._changed = undoing.compact(
-                self._meta, self.raw, self._new, self._old, self._counts, self._epoch, self._dirty, self._changed
-            )
-            self._memory.release(live, used)
-            self._memory_of_keys.release(live, used)
-        if len(self._new) > _SMALL_INDEX and 4 * _SPARSE * live < len(self._new):
-            self._index_anew(max(1 << (4 * live).bit_length(), 4 * _SMALLEST))
+        self._dirty = _longer(self._dirty, self._changed + live)
+        self._changed = undoing.compact(
+            self._meta, self.raw, self._new, self._old, self._counts, self._epoch, self._dirty, self._changed
+        )
+        self._memory.release(live, used)
+        self._memory_of_keys.release(live, used)
 
     def take_changes(self) -> Image:
         """Return every row touched or dropped since the last call, each live key once, as it is now."""
@@ -212,8 +215,7 @@ class Table:
             gone = np.concatenate(self._gone)
             # A key that was dropped and came back is live: its live row alone tells. One dropped twice is told twice: no harm.
             keys.append(gone[self.find(gone) < 0])
-        self._gone, self._changed = [], 0
-        self._epoch += 1
+        self._logged()
         return Image(np.concatenate(keys), image.rows[:found])
 
     def sweep(self, start: int, count: int) -> Image:
@@ -229,8 +231,13 @@ class Table:
     def forget_changes(self) -> None:
         """What was done so far is known elsewhere: nothing to log or to put back. For recovery."""
         self.keep()
+        self._logged()
+
+    def _logged(self) -> None:
         self._gone, self._changed = [], 0
         self._epoch += 1
+        if len(self._dirty) > _MANY_CHANGES:
+            self._dirty = np.empty(0, np.int64)
 
     def image(self) -> Image:
         """Return all live rows, sorted by key: for tests and snapshots."""
