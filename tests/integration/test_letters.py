@@ -59,16 +59,16 @@ class Scene:
 
     def put(self, values: Sequence[bytes | None], *, key: bytes | None = b"depot_id-1", **given: Any) -> list[DeadLetter]:
         """Put letters about these values into their topic, as an agent would."""
+        usual: dict[str, Any] = {"reason": "malformed", "origin_partition": partition_for(key or b"", PARTITIONS)}
         made = [
             build(
                 DeadLetter,
                 event_id=f"{self.agent}-{given.get('origin_offset', self.place + i)}",
                 agent=self.agent,
                 origin_topic=ASSIGNMENTS.name,
-                origin_partition=partition_for(key or b"", PARTITIONS),
                 raw_key=key,
                 raw_value=value,
-                **{"origin_offset": self.place + i, "size": -1 if value is None else len(value), "reason": "malformed"} | given,
+                **usual | {"origin_offset": self.place + i, "size": -1 if value is None else len(value)} | given,
             )
             for i, value in enumerate(values)
         ]

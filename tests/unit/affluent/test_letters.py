@@ -77,9 +77,11 @@ def test_details_that_differ_by_more_are_two(one_detail: str, other_detail: str)
 
 
 def test_a_letter_that_a_worker_told_twice_is_one() -> None:
-    found = letters(entry(1), entry(1))
+    found = letters(entry(1), entry(2, offset=50), entry(2, offset=50))
+    found.learn(redriven(1, lies_at=50))
 
-    assert len(found.entries) == 1
+    assert len(found.entries) == 2
+    assert found.came_back(found.entries["letter-1"]) == [found.entries["letter-2"]]
 
 
 def test_each_letter_is_open_until_it_is_sent_again_or_laid_aside() -> None:
