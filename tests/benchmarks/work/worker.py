@@ -1,6 +1,6 @@
 """What runs when we do the work? One stream worker as `affluent stream` runs it: Faust, engine, state log, duplicate check, metrics.
 
-    python -m tests.benchmarks.work.worker --topic IN --out OUT --group G --model PATH [--backend forest] [--agent delay]
+    python -m tests.benchmarks.work.worker --topic IN --out OUT --group G --model PATH [--backend forest] [--agent delay] [--try consumer.queued.min.messages=20000]
 
 The brokers are those of the settings, as for any command. It prints its threads whenever there are others, for whoever measures them.
 """
@@ -14,7 +14,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def ready(name: str, given: Any) -> Agent:
     return agent(name, given.topic, given.out, model)
 
 
-def run(does: Agent, settings: Settings, metrics: StreamMetrics, group: str) -> int:
+def run(does: Agent, settings: Settings, metrics: StreamMetrics, group: str, tried: Mapping[str, str]) -> int:
     """Work until SIGTERM; returns the exit code."""
     kafka.ensure_topics(settings.kafka, [does.state_topic, DeadLetter.topic])
     reach = clients(settings, does)
@@ -86,8 +86,8 @@ def run(does: Agent, settings: Settings, metrics: StreamMetrics, group: str) -> 
     options = Options(**settings.stream.model_dump(include={field.name for field in fields(Options)}))
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     watch: dict[str, list[int]] = {}
-    engine = Engine(topology, replace(reach, consumer=_seen("consumer", reach.consumer, watch),
-                                     producer=_seen("producer", reach.producer, watch)), metrics, options)  # fmt: skip
+    engine = Engine(topology, replace(reach, consumer=_seen("consumer", reach.consumer, watch, tried),
+                                     producer=_seen("producer", reach.producer, watch, tried)), metrics, options)  # fmt: skip
     engine.on_failure = lambda: os.kill(os.getpid(), signal.SIGTERM)
     threading.Thread(target=_tell_threads, args=(watch,), name="teller", daemon=True).start()
     with tempfile.TemporaryDirectory(prefix="affluent-") as scratch:
@@ -107,12 +107,13 @@ def run(does: Agent, settings: Settings, metrics: StreamMetrics, group: str) -> 
     return 0 if engine.failure is None else 1
 
 
-def _seen(kind: str, make: Callable[..., Any], watch: dict[str, list[int]]) -> Callable[..., Any]:
-    """Return a maker of clients that remembers which threads each client brought."""
+def _seen(kind: str, make: Callable[..., Any], watch: dict[str, list[int]], tried: Mapping[str, str]) -> Callable[..., Any]:
+    """Return a maker of clients that remembers which threads each client brought. tried: settings on trial."""
+    own = {name.removeprefix(f"{kind}."): value for name, value in tried.items() if name.startswith(f"{kind}.")}
 
     def made(**more: Any) -> Any:
         before = _threads()
-        client = make(**more)
+        client = make(**more | own)
         watch.setdefault(kind, []).extend(sorted(_threads() - before))
         return client
 
@@ -141,11 +142,13 @@ def main() -> int:
     options.add_argument("--model", type=Path, required=True, help="model.onnx; forest.bin lies beside it")
     options.add_argument("--backend", choices=BACKENDS, default="forest")
     options.add_argument("--agent", choices=("delay", "keys"), default="delay", help="keys: remember every job, answer nothing")
+    options.add_argument("--try", dest="tried", action="append", default=[], help="a client's setting: consumer.linger.ms=5")
     given = options.parse_args()
+    tried = dict(each.split("=", 1) for each in given.tried)
     with wiring.process(given.group) as process:
         does = ready(given.group, given)
         LOG.info("stream started", agents=[does.name], metrics_port=process.port)
-        return run(does, process.settings, StreamMetrics(process.registry), given.group)
+        return run(does, process.settings, StreamMetrics(process.registry), given.group, tried)
 
 
 if __name__ == "__main__":
