@@ -1,6 +1,6 @@
 """What runs when we do the work? One stream worker as `affluent stream` runs it: Faust, engine, state log, duplicate check, metrics.
 
-    python -m tests.benchmarks.work.worker --topic IN --out OUT --group G --model PATH [--backend forest] [--agent delay] [--try consumer.queued.min.messages=20000]
+    python -m tests.benchmarks.work.worker --topic IN --out OUT --group G --model PATH [--backend forest] [--agent delay]
 
 The brokers are those of the settings, as for any command. It prints its threads whenever there are others, for whoever measures them.
 """
