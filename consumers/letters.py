@@ -40,9 +40,7 @@ class Entry:
     id: str
     at: datetime
     cause: Cause
-    detail: str
     origin: Place
-    size: int
     lies_at: tuple[int, int]
 
 
@@ -196,13 +194,12 @@ def _take(records: Records, rows: NDArray[np.int64]) -> Records:
     return Records(records.topic, records.partition, records.offsets[rows], records.appended_at[rows], keys, values)
 
 
-_READ = (
-    "event_id", "at", "agent", "origin_topic", "reason", "detail", "origin_partition", "origin_offset", "size",
-)  # fmt: skip
+_READ = ("event_id", "at", "agent", "origin_topic", "reason", "detail", "origin_partition", "origin_offset")
 
 
 def _entries(letters: Columns[DeadLetter], partition: int, offsets: Any) -> Iterator[Entry]:
     for row, offset in zip(letters.tuples(_READ), offsets.tolist(), strict=True):
-        id_, at, agent, topic, reason, detail, origin_partition, origin_offset, size = row
-        cause = cause_of(agent, topic, reason, detail)
-        yield Entry(id_, at, cause, detail, (topic, origin_partition, origin_offset), size, (partition, offset))
+        id_, at, agent, topic, reason, detail, origin_partition, origin_offset = row
+        yield Entry(
+            id_, at, cause_of(agent, topic, reason, detail), (topic, origin_partition, origin_offset), (partition, offset)
+        )

@@ -8,13 +8,16 @@ from sys import intern
 ANY = "#"
 """What stands for a number, an id or a value."""
 
-_FIELD = re.compile(r"^field [\w.]+: ")
+_FIELD = re.compile(r"field [\w.]+: ")
+_DIGITS = re.compile(r"\d+")
+# The others see a text in which each run of digits has become a single 0.
 _QUOTED = re.compile(r"""(?P<before>\bfound |\bkey, )?(?P<text>(?<!\w)'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?")
-_HEX = re.compile(r"\b[0-9a-f]{2}(?: [0-9a-f]{2})+\b")
-_NUMBER = re.compile(r"(?<![\w#])[-+]?(?:\w[\w\-]*)?\d[\w\-]*(?:[.:,+/]+\w*\d[\w\-]*)*")
+_MOMENT = re.compile(r"0-0-0[T ]0:0(?::0(?:\.0)?)?(?:Z|[+-]0:0)?")
+_OCTET = "(?:0|0[a-f]|[a-f]0|[a-f]{2})"
+_HEX = re.compile(rf"\b{_OCTET}(?: {_OCTET})+\b")
+_NUMBER = re.compile(r"(?<![\w#])[-+]?(?:\w[\w\-]*)?0[\w\-]*(?:[.:,+/]+\w*0[\w\-]*)*")
 _STRANGE = re.compile(r"(?<=found )[-+]?(?:nan|inf)\b")
-_WORDS = ("UTF-8",)
+_WORDS = {"UTF-0": "UTF-8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,21 @@ class Cause:
     detail: str
 
 
-@lru_cache(maxsize=10_000)
 def cause_of(agent: str, topic: str, reason: str, detail: str) -> Cause:
     """Return the cause that a letter shows."""
-    return Cause(intern(agent), intern(topic), intern(reason), intern(normal(detail)))
+    return _cause(agent, topic, reason, *_parts(detail))
+
+
+def _parts(detail: str) -> tuple[str, str]:
+    """Return what names the field, as it stands, and the rest without its digits: few texts, however many letters."""
+    head = _FIELD.match(detail)
+    at = head.end() if head else 0
+    return detail[:at], _DIGITS.sub("0", detail[at:])
+
+
+@lru_cache(maxsize=10_000)
+def _cause(agent: str, topic: str, reason: str, field: str, rest: str) -> Cause:
+    return Cause(intern(agent), intern(topic), intern(reason), intern(field + _normal(rest)))
 
 
 def normal(detail: str) -> str:
@@ -49,16 +63,19 @@ def normal(detail: str) -> str:
     >>> normal("KeyError: 'distance_km'"), normal("KeyError: 'order-17'")
     ("KeyError: 'distance_km'", 'KeyError: #')
     """
-    head = _FIELD.match(detail)
-    at = head.end() if head else 0
-    text = _MOMENT.sub(ANY, _QUOTED.sub(_value, detail[at:]))
+    field, rest = _parts(detail)
+    return field + _normal(rest)
+
+
+def _normal(rest: str) -> str:
+    text = _MOMENT.sub(ANY, _QUOTED.sub(_value, rest))
     text = _STRANGE.sub(ANY, _HEX.sub(ANY, text))
-    text = _NUMBER.sub(lambda found: found[0] if found[0] in _WORDS else ANY, text)
-    return detail[:at] + re.sub(r"#(?:\s?#)+", ANY, text)
+    text = _NUMBER.sub(lambda found: _WORDS.get(found[0], ANY), text)
+    return re.sub(r"#(?:\s?#)+", ANY, text)
 
 
 def _value(found: "re.Match[str]") -> str:
     """A quoted text is a value where it says so, or where a digit makes it look like an id; else it may be a name that matters."""
-    if found["before"] or any(letter.isdigit() for letter in found["text"]):
+    if found["before"] or "0" in found["text"]:
         return (found["before"] or "") + ANY
     return found["text"]

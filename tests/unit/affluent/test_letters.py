@@ -27,7 +27,7 @@ def entry(
 ):
     place = (FACTS, 0, number if offset is None else offset)
     at = NOW - timedelta(hours=10 - number)
-    return Entry(f"letter-{number}", at, cause_of(agent, FACTS, reason, detail), detail, place, 10, (0, number))
+    return Entry(f"letter-{number}", at, cause_of(agent, FACTS, reason, detail), place, (0, number))
 
 
 def letters(*entries: Entry) -> Letters:
