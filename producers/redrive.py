@@ -126,6 +126,7 @@ class Dispatcher:
     def send(self, resends: Iterable[Resend], told: Callable[[int], None] = lambda _count: None) -> list[LetterRedriven]:
         """Send each once and return the notes, all committed. told: called with their number so far. Raises Unavailable, Fault."""
         done: list[LetterRedriven] = []
+        self.schema_id(DEAD_LETTERS, LetterRedriven)  # asked before anything is open, for an open transaction makes agents wait
         for some in _portions(resends, lambda resend: len(resend.value or b"")):
             with self._transaction():
                 places = self._produce([(r.letter.origin_topic, r.partition, r.key, r.value) for r in some])
@@ -139,6 +140,7 @@ class Dispatcher:
     def discard(self, letters: Iterable[tuple[str, str]], why: str) -> list[LetterDiscarded]:
         """Lay letters aside, named by origin topic and id, and return the notes."""
         at = self._now()
+        self.schema_id(DEAD_LETTERS, LetterDiscarded)
         notes = [
             LetterDiscarded(
                 event_id=derive_ids("LetterDiscarded", Strings.of([id_]))[0], at=at, cause=id_, origin_topic=topic, by=self._by, why=why
