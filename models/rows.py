@@ -167,7 +167,9 @@ class Table:
         """Return the rows last used before this moment (ms), by the field that the spec names."""
         if self.spec.idle is None:
             return np.empty(0, np.int64)
-        return undoing.older(self.rows[self.spec.idle[0]], self._meta, self.used, before)
+        # One layout whatever the row's, so that nothing is compiled for it.
+        moments = np.ascontiguousarray(self.rows[self.spec.idle[0]][: self.used])
+        return undoing.older(moments, self._meta, before)
 
     def keep(self) -> None:
         """The batch succeeded: what it touched will be logged at the next cut."""

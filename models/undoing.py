@@ -123,15 +123,15 @@ def gather_run(start: int, stop: int, meta: Ints, rows: Bytes, keys_out: Hashes,
 
 
 @compiled
-def older(moments: Ints, meta: Ints, used: int, before: int) -> Slots:
+def older(moments: Ints, meta: Ints, before: int) -> Slots:
     """Return the live rows whose moment lies before; 0 is none."""
     n = 0
-    for slot in range(used):
+    for slot in range(len(moments)):
         n += 0 < moments[slot] < before
     found = np.empty(n, np.int64)
     n = 0
     if len(found):
-        for slot in range(used):
+        for slot in range(len(moments)):
             if 0 < moments[slot] < before and meta[slot, LINK] > 0:
                 found[n] = slot
                 n += 1

@@ -99,11 +99,12 @@ class Recent:
 
     def seen(self, ids: Ids, at: Times, ask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which of the asked events are duplicates, of earlier batches or within this one. Changes nothing."""
+        ids, at = np.ascontiguousarray(ids), np.ascontiguousarray(at)
         return _seen(ids, at, ask, self.horizon_ms, self.head, self._ring, self._at, self._index)
 
     def add(self, ids: Ids, at: Times) -> None:
         """Remember these ids; the oldest make room."""
-        _add(ids, at, self.head, self._ring, self._at, self._index)
+        _add(np.ascontiguousarray(ids), np.ascontiguousarray(at), self.head, self._ring, self._at, self._index)
         self.head += len(ids)
 
     def span(self, start: int, stop: int) -> tuple[int, Ids, Times]:
