@@ -95,16 +95,21 @@ def answer(bundle: Bundle, jobs: Columns[AssignmentAccepted], x: NDArray[np.floa
         reason = str(failure)
     champion = np.isfinite(delay)
     shift = bundle.manifest.calibration
-    middle = np.where(champion, delay, baseline)
-    low = middle + np.where(champion, shift.low_s, shift.baseline_low_s)
-    high = middle + np.where(champion, shift.high_s, shift.baseline_high_s)
-    return Answer(np.stack([middle, low, high, baseline], axis=1), champion, reason)
+    values = np.empty((4, n))
+    if champion.all():
+        values[0], values[1], values[2] = delay, delay + shift.low_s, delay + shift.high_s
+    else:
+        values[0] = np.where(champion, delay, baseline)
+        values[1] = values[0] + np.where(champion, shift.low_s, shift.baseline_low_s)
+        values[2] = values[0] + np.where(champion, shift.high_s, shift.baseline_high_s)
+    values[3] = baseline
+    return Answer(values.T, champion, reason)
 
 
 def predict(known: Features, state: State) -> Delays:
     """Return an answer for each accepted job, from the models in force; counts jobs not answered by their champion."""
     jobs, n = known.accepted, known.accepted.n
-    values, rung, said = np.full((n, 4), np.nan), np.full(n, ABSTAINED, np.uint8), np.zeros(n, np.int64)
+    values, rung, said = np.full((4, n), np.nan), np.full(n, ABSTAINED, np.uint8), np.zeros(n, np.int64)
     models, reasons = [""], [""]
     for source, rows in _by_source(jobs["source"]):
         name = model_name(source)
@@ -115,15 +120,19 @@ def predict(known: Features, state: State) -> Delays:
             reasons.append(_why_none(name, state))
             continue
         found = answer(bundle, jobs, known.x) if len(rows) == n else answer(bundle, jobs.take(rows), known.x[rows])
-        values[rows] = found.values
-        stand_in = np.where(np.isfinite(found.values[:, 0]), BASELINE_RUNG, ABSTAINED)
-        rung[rows] = np.where(found.champion, CHAMPION, stand_in)
-        said[rows] = len(models) + (rung[rows] != CHAMPION) + (rung[rows] == ABSTAINED)
+        values[:, rows] = found.values.T
+        said[rows] = len(models)
+        if found.champion.all():
+            rung[rows] = CHAMPION
+        else:
+            stand_in = np.where(np.isfinite(found.values[:, 0]), BASELINE_RUNG, ABSTAINED)
+            rung[rows] = np.where(found.champion, CHAMPION, stand_in)
+            said[rows] += (rung[rows] != CHAMPION).astype(np.int64) + (rung[rows] == ABSTAINED)
         models += [bundle.label, f"{bundle.label} baseline", ""]
         reasons += ["", found.reason, found.reason]
     state.count("on_baseline", int((rung == BASELINE_RUNG).sum()))
     state.count("abstained", int((rung == ABSTAINED).sum()))
-    delay, low, high, baseline = values.T
+    delay, low, high, baseline = values
     return Delays(delay, low, high, baseline, Strings.of(models).take(said), rung, _marked(reasons, said, known.standing))
 
 

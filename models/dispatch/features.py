@@ -24,10 +24,11 @@ from models.dispatch.order import LATE, Story
 from models.dispatch.tables import COMPANIES, COURIERS, DEPOTS, FEATURE_TABLES, JOBS, LANES, ROUTES, SCENES
 from models.forgetting import days
 from models.tables import State, Table
-from schemas.columns import Batch, Columns, Strings, hash_strings
+from schemas.columns import Batch, Columns, hash_more, hash_strings
 from schemas.dispatch import AssignmentAccepted, DeliveryCompleted, WeatherObserved
 
 _LEARNING = (COURIERS, ROUTES, COMPANIES, LANES, DEPOTS)
+_NONE = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -86,31 +87,40 @@ def _fold_part(facts: Batch, state: State, x: NDArray[np.float32]) -> Story:
     fold_records(
         np.array([facts.number(event) for event in (AssignmentAccepted, DeliveryCompleted, WeatherObserved)]),
         story.kind, story.row, story.at, story.standing < LATE, story.opens,
-        np.stack([np.asarray(accepted[name], np.float64) for name in NAMES[:3] + NAMES[4:5]], axis=1),
+        _matrix([accepted[name] for name in NAMES[:3] + NAMES[4:5]], accepted.n),
         accepted["promised_at"].astype(np.int64), accepted["utc_offset_s"].astype(np.int64), of_accepted, of_completed,
-        np.stack([weather[name].filled() for name in NAMES[7:13]], axis=1), story.scenes[2],
+        _matrix([weather[name].filled() for name in NAMES[7:13]] if weather.n else [_NONE] * 6, weather.n), story.scenes[2],
         state[COURIERS].rows, state[ROUTES].rows, state[COMPANIES].rows, state[LANES].rows, state[DEPOTS].rows,
         state[SCENES].rows, state[JOBS].rows, x,
     )  # fmt: skip
-    for spec, slots in zip(_LEARNING, of_completed.T, strict=False):
-        _drop_empty(state[spec], "seen", slots[slots >= 0])
+    if (settled & (story.standing >= LATE)).any():  # only those that taught nothing may have made rows that hold nothing
+        for spec, slots in zip(_LEARNING, of_completed.T, strict=False):
+            _drop_empty(state[spec], "seen", slots[slots >= 0])
     _drop_empty(state[JOBS], "at", story.jobs[0])
     _drop_empty(state[JOBS], "at", story.jobs[1][story.jobs[1] >= 0])
     return story
 
 
+def _matrix(columns: list[NDArray[Any]], n: int) -> NDArray[np.float64]:
+    """Return columns of n numbers side by side."""
+    made = np.empty((n, len(columns)), np.float64)
+    for place, column in enumerate(columns):
+        made[:, place] = column
+    return made
+
+
 def _keys(jobs: Columns[Any]) -> list[NDArray[np.uint64]]:
     """Return the keys of courier, route, company, lane, depot and job of each event; all begin with the depot."""
-    depot, company, route = jobs["depot_id"], jobs["company_id"], jobs["route_id"]
-    rest: list[tuple[Strings, ...]] = [
-        (jobs["courier_id"],),
-        (route,),
-        (company,),
-        (company, route),
-        (),
-        (jobs["assignment_id"],),
+    depots = hash_strings(jobs["depot_id"])
+    companies = hash_more(depots, jobs["company_id"])
+    return [
+        hash_more(depots, jobs["courier_id"]),
+        hash_more(depots, jobs["route_id"]),
+        companies,
+        hash_more(companies, jobs["route_id"]),
+        depots,
+        hash_more(depots, jobs["assignment_id"]),
     ]
-    return [hash_strings(depot, *others) for others in rest]
 
 
 def _drop_empty(table: Table, field: str, slots: NDArray[np.int64]) -> None:

@@ -114,17 +114,16 @@ def _remember(state: State, source: Strings, model: Strings, fresh: NDArray[Any]
     """Keep the texts of sources and models, and when they were last used."""
     if not len(fresh):
         return
+    table = state[WORDS]
     for texts, name in ((source, "source"), (model, "model")):
-        _, first, group = np.unique(fresh[name][:, 0], return_index=True, return_inverse=True)
-        table = state[WORDS]
-        slots = table.slots(np.ascontiguousarray(fresh[name][first]))
-        used = table.rows["used_at"]
-        np.maximum.at(used, slots[group], fresh["predicted_at"])
-        for slot, text in zip(slots.tolist(), texts.take(first).raws(), strict=True):
-            if table.rows["size"][slot] == 0:
-                word = np.frombuffer((text or b"")[:_WORD], np.uint8)
-                table.rows["size"][slot] = len(word)
-                table.rows["text"][slot, : len(word)] = word
+        slots = table.slots(np.ascontiguousarray(fresh[name]))
+        np.maximum.at(table.rows["used_at"], slots, fresh["predicted_at"])
+        sizes, words = table.rows["size"], table.rows["text"]
+        new = np.flatnonzero((sizes[slots] == 0) & (texts.length > 0))
+        for row in new[np.unique(slots[new], return_index=True)[1]].tolist() if len(new) else ():
+            word = np.frombuffer((texts.raw(row) or b"")[:_WORD], np.uint8)
+            sizes[slots[row]] = len(word)
+            words[slots[row], : len(word)] = word
 
 
 def _settle_part(
@@ -166,12 +165,13 @@ def _truths(facts: Batch, story: Story, which: NDArray[np.int64]) -> dict[str, A
 
 def _fields(settled: list[NDArray[Any]], told: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the fields of PredictionScored: what the truths told, the predictions as they were, and what follows from both."""
-    found = np.concatenate([np.empty(0, OPEN.dtype), *settled])
-    at = np.concatenate([np.empty(0, np.int64), *(each["at"] for each in told)])
-    texts = {
-        name: Strings.concat([each[name] for each in told])
-        for name in ("assignment_id", "depot_id", "company_id", "source", "model")
-    }
+    names = ("assignment_id", "depot_id", "company_id", "source", "model")
+    if len(told) == 1:  # as nearly always: no day began
+        found, at, texts = settled[0], told[0]["at"], {name: told[0][name] for name in names}
+    else:
+        found = np.concatenate([np.empty(0, OPEN.dtype), *settled])
+        at = np.concatenate([np.empty(0, np.int64), *(each["at"] for each in told)])
+        texts = {name: Strings.concat([each[name] for each in told]) for name in names}
     n, actual = len(found), (at - found["promised_at"]) / 1000.0
     said = {name: np.ascontiguousarray(found[name]) for name in ("delay_s", "low_s", "high_s", "baseline_s")}
     ids = np.ascontiguousarray(found["prediction_id"]).view(np.uint8)
@@ -191,10 +191,11 @@ def _words(keys: NDArray[np.uint64], state: State) -> Strings:
     if not len(keys):
         return Strings.of([])
     table = state[WORDS]
-    _, first, group = np.unique(keys[:, 0], return_index=True, return_inverse=True)
-    slots = table.find(np.ascontiguousarray(keys[first]))
-    data = np.ascontiguousarray(table.rows["text"][slots]).reshape(-1)
-    return Strings(data, np.arange(len(slots), dtype=np.int64) * _WORD, table.rows["size"][slots]).take(group)
+    slots = table.find(np.ascontiguousarray(keys))
+    sizes = table.rows["size"][slots]
+    width = int(sizes.max())
+    data = np.ascontiguousarray(table.rows["text"][slots, :width]).reshape(-1)
+    return Strings(data, np.arange(len(slots), dtype=np.int64) * width, sizes)
 
 
 def _key(jobs: Columns[Any]) -> NDArray[np.uint64]:

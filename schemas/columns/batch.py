@@ -103,7 +103,9 @@ class Batch:
         return np.flatnonzero(self.kind == self.number(event)).astype(np.int64, copy=False)
 
     def slice(self, first: int, last: int) -> "Batch":
-        """Return the records first..last (exclusive) as a batch of their own; arrays are views."""
+        """Return the records first..last (exclusive) as a batch of their own; arrays are views. All of them are the batch itself."""
+        if first == 0 and last >= self.n:
+            return self
         kind, columns = self.kind[first:last], []
         row = self.row[first:last].copy()
         for number, each in enumerate(self._columns):

@@ -98,6 +98,15 @@ def hash_strings(*columns: Strings) -> Hashes:
     raise ValueError(f"expected columns of one length, found {[len(column) for column in columns]}")
 
 
+def hash_more(hashes: Hashes, column: Strings) -> Hashes:
+    """Return the hashes of rows with one more text behind those that were hashed: hash_strings(a, b) from hash_strings(a) and b."""
+    if len(column) != len(hashes):
+        raise ValueError(f"expected columns of one length, found {[len(hashes), len(column)]}")
+    out = hashes.copy()
+    _chain(column.data, column.start, column.length, out)
+    return out
+
+
 def hash_text(*texts: str) -> tuple[int, int]:
     """Return the hash of one row of texts, as `hash_strings` gives it.
 

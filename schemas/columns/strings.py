@@ -91,7 +91,11 @@ class Strings:
 
     def take(self, rows: Rows) -> "Strings":
         """Return these rows; the buffer is shared."""
-        return Strings(self.data, self.start[rows], self.length[rows])
+        if isinstance(rows, slice) and rows.step not in (None, 1):
+            return Strings(self.data, self.start[rows], self.length[rows])
+        made = Strings.__new__(Strings)  # rows of exact arrays are exact: no need to look again
+        made.data, made.start, made.length = self.data, self.start[rows], self.length[rows]
+        return made
 
     def pack(self) -> "Strings":
         """Return the same texts in a new buffer that holds nothing else, in order: what to keep when the batch goes."""
