@@ -22,7 +22,7 @@ R = TypeVar("R")
 _OPTIONS = {"nogil": True, "fastmath": False}
 _LEAN = {"_nrt": False}
 """Without numba's counting of references, whose atomic steps would cost more than a small function's work."""
-_IMPORT = re.compile(r"^from (models[.\w]*) import \(?([\w, \n]*)", re.MULTILINE)
+_IMPORT = re.compile(r"^from (models[.\w]*) import (?:\(([\w,\s]*)\)|([\w, ]+))", re.MULTILINE)
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
@@ -62,8 +62,8 @@ def stamp(file: str) -> str:
     while waiting:
         source = Path(waiting.pop()).read_bytes()
         digest.update(source)
-        for package, names in _IMPORT.findall(source.decode()):
-            for name in (package, *(f"{package}.{each.strip()}" for each in names.split(",") if each.strip())):
+        for package, *names in _IMPORT.findall(source.decode()):
+            for name in (package, *(f"{package}.{each.strip()}" for each in ",".join(names).split(",") if each.strip())):
                 found = _file(name)
                 if found is not None and found not in met:
                     met.add(found)
