@@ -67,10 +67,20 @@ class Outputs:
 
 @compiled
 def _same(a: Any, at: int, b: Any, start: int, size: int) -> bool:
-    for k in range(size):
-        if a[at + k] != b[start + k]:
-            return False
-    return True
+    """Whether two stretches hold the same bytes. Unsigned places, which cannot count from the end, and no early end: many at a time."""
+    p, q, other = np.uint64(at), np.uint64(start), np.uint8(0)
+    for k in range(np.uint64(max(size, 0))):
+        other |= a[p + k] ^ b[q + k]
+    return other == 0
+
+
+@compiled
+def _copy(source: Any, start: int, size: int, target: Any, at: int) -> int:
+    """Copy a stretch of bytes; return where the next goes."""
+    p, q = np.uint64(start), np.uint64(at)
+    for k in range(np.uint64(max(size, 0))):
+        target[q + k] = source[p + k]
+    return at + max(size, 0)
 
 
 @compiled
@@ -102,13 +112,8 @@ def _meet(
             became[i] = HELD
             row.appended_at, row.place = appended_at[i], counts[0]
             row.key_size, row.value_size = key_size, size
-            at = counts[0]
-            for k in range(max(key_size, 0)):
-                buffer[at + k] = key_data[key_start[i] + k]
-            at += max(key_size, 0)
-            for k in range(max(size, 0)):
-                buffer[at + k] = data[start[i] + k]
-            at += max(size, 0)
+            at = _copy(key_data, key_start[i], key_size, buffer, counts[0])
+            at = _copy(data, start[i], size, buffer, at)
             counts[1] += at - counts[0]
             counts[0] = at
         else:
@@ -135,10 +140,8 @@ def _move(rows: Any, slots: Any, buffer: Any, target: Any) -> int:
     for i in range(slots.shape[0]):
         row = rows[slots[i]]
         size = max(row.key_size, 0) + max(row.value_size, 0)
-        for k in range(size):
-            target[end + k] = buffer[row.place + k]
-        row.place = end
-        end += size
+        start, row.place = row.place, end
+        end = _copy(buffer, start, size, target, end)
     return end
 
 
