@@ -17,15 +17,16 @@ from streams.engine.watchdog import STUCK
 
 ROOT = Path(__file__).parents[3]
 SUPERVISE = """
-import sys
+import os, sys
 from affluent.children import Child, supervise
 from affluent.restarts import Restarts
 program, number, first, stop_s, healthy = sys.argv[1], int(sys.argv[2]), *map(float, sys.argv[3:6])
 patience = lambda: Restarts(first_pause_s=first, longest_pause_s=8 * first, healthy_s=healthy)
 children = [Child(f"worker-{i}", [str(i)], program=(sys.executable, "-c", program)) for i in range(number)]
-sys.exit(supervise(children, lambda text: print(text, flush=True), patience=patience, stop_s=stop_s))
+sys.exit(supervise(children, lambda text: os.write(1, f"{text}\\n".encode()), patience=patience, stop_s=stop_s))
 """
-SAYS_WHO = "import os, signal, sys, time; print('started', sys.argv[1], os.getpid(), time.monotonic(), flush=True); "
+SAYS_WHO = "import os, signal, sys, time; os.write(1, f'started {os.getpid()} {time.monotonic()}\\n'.encode()); "
+"""In one write, for all of them share a pipe."""
 POLITE = SAYS_WHO + "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); signal.pause()"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SAYS_WHO + "time.sleep(60)"
 
@@ -47,7 +48,7 @@ class Supervisor:
         assert self.process.stdout is not None
         line = self.process.stdout.readline().strip()
         if line.startswith("started"):
-            _, _, pid, began = line.split()
+            _, pid, began = line.split()
             self.started.append(int(pid))
             self.began.append(float(began))
         elif line:
