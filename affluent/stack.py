@@ -1,6 +1,7 @@
 """How does a person start, stop and look at the servers? `affluent up`, `down` and `status`."""
 
 import json as json_
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +56,7 @@ def up(*, json: bool = False, port: Sequence[str] = ()) -> int:
     if json:
         _say(json_.dumps(answer))
     else:
-        _table(f"The servers are ready after {answer.pop('ready_s')} s. Stop them with `affluent down`.", answer)
+        _table(f"The servers are ready after {answer.pop('ready_s')} s. Stop them with `affluent down`.", _masked(answer))
     return 0
 
 
@@ -83,7 +84,7 @@ def status(*, json: bool = False) -> int:
         servers = [{**asdict(server), "log": str(server.log)} for server in found.servers]
         _say(json_.dumps({"status": found.status, "whole": found.whole, "servers": servers, "addresses": reached}))
     else:
-        _table(_summary(found), {server.name: _line(server) for server in found.servers} | reached)
+        _table(_summary(found), {server.name: _line(server) for server in found.servers} | _masked(reached))
     return 0 if found.whole else 1
 
 
@@ -121,6 +122,12 @@ def _ports(given: Sequence[str]) -> dict[str, int]:
 
 def _addresses(stack: "StackState | None") -> dict[str, Any]:
     return {} if stack is None else {name: value and str(value) for name, value in asdict(stack).items()}
+
+
+def _masked(addresses: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the addresses for people: screens are shared and scrolled back. Programs get them whole, by `--json`."""
+    shown = {name: re.sub(r"(?<=:)[^:/@]+(?=@)", "***", value) if value else value for name, value in addresses.items()}
+    return shown | ({"passwords": "in `affluent status --json`"} if shown != dict(addresses) else {})
 
 
 def _say(text: str) -> None:
