@@ -3,6 +3,7 @@
 prometheus-client's own histogram takes one value at a time, about a microsecond each; here numpy counts the batch.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from threading import Lock
 from typing import Any
@@ -18,19 +19,29 @@ class Counts:
     """One labelled series: how many values fell under each bound, and their sum."""
 
     def __init__(self, bounds: NDArray[np.float64]) -> None:
-        self._bounds = bounds
+        self._bounds, self._tops = bounds, bounds.tolist()
         self._counts = np.zeros(len(bounds) + 1, np.int64)
         self._sum = 0.0
         self._lock = Lock()
 
-    def observe(self, values: ArrayLike, times: int = 1) -> None:
+    def observe(self, values: ArrayLike | float, times: int = 1) -> None:
         """Count one value or an array of them, each so many times; NaN is not a measurement and is left out."""
+        if isinstance(values, (int, float)):
+            self._one(float(values), times)
+            return
         flat = np.asarray(values, np.float64).ravel()
         flat = flat[~np.isnan(flat)]
         counts = np.bincount(np.searchsorted(self._bounds, flat), minlength=len(self._counts))
         with self._lock:
-            self._counts += counts * times
+            self._counts += counts if times == 1 else counts * times
             self._sum += float(flat.sum()) * times
+
+    def _one(self, value: float, times: int) -> None:
+        """Count a single value without an array around it."""
+        if value == value:  # not NaN
+            with self._lock:
+                self._counts[bisect_left(self._tops, value)] += times
+                self._sum += value * times
 
     def read(self) -> tuple[NDArray[np.int64], float]:
         """Return the cumulative counts, the last one being of all values, and their sum."""

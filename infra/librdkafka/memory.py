@@ -8,8 +8,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from infra.librdkafka.library import MESSAGE
-from schemas.columns.arrays import Int32s, Int64s
-from schemas.columns.compiled import I32, I64, kernel, writes
+from schemas.columns.arrays import Bytes, Int32s, Int64s
+from schemas.columns.compiled import BIT, I32, I64, U8, kernel, reads, writes
 
 _AT = {name: int(MESSAGE.fields[name][1]) for name in MESSAGE.names or ()} if MESSAGE.fields else {}
 ERR, TOPIC, PARTITION, PAYLOAD, LEN, KEY, KEY_LEN, OFFSET, PRIVATE = (
@@ -141,6 +141,33 @@ def gather(
         _call1(destroy, at)
         kept += 1
     return kept
+
+
+WORDS = MESSAGE.itemsize // 8
+"""A message's head in words of eight bytes, as `point` fills it; err and partition take a word each."""
+
+
+@kernel(I64, writes(I64, 2), reads(U8), reads(I64), reads(I32), reads(U8), reads(I64), reads(I32), I64, BIT)
+def point(
+    heads: Any, values: Bytes, start: Int64s, length: Int32s, keys: Bytes, key_start: Int64s, key_length: Int32s, number: int,
+    report_all: bool,
+) -> int:  # fmt: skip
+    """Let the heads point to these texts, null where the length is negative; return the address of the first.
+
+    No keys at all is all null. number: what the report of the last record, or of all, will carry.
+    """
+    n, keyed = start.shape[0], key_start.shape[0] > 0
+    at, key_at = values.ctypes.data, keys.ctypes.data
+    for i in range(n):
+        for word in range(heads.shape[1]):
+            heads[i, word] = 0
+        if length[i] >= 0:
+            heads[i, PAYLOAD // 8], heads[i, LEN // 8] = at + start[i], length[i]
+        if keyed and key_length[i] >= 0:
+            heads[i, KEY // 8], heads[i, KEY_LEN // 8] = key_at + key_start[i], key_length[i]
+        if report_all or i == n - 1:
+            heads[i, PRIVATE // 8] = number
+    return int(heads.ctypes.data)
 
 
 @kernel(I64, writes(I64), I64, writes(I64), writes(I64), writes(I64))

@@ -5,6 +5,7 @@ Reports come back in bulk: only failures, and messages that were given a number,
 
 import time
 from collections.abc import Callable, Mapping
+from ctypes import byref, c_char_p, c_int
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,9 @@ FULL_S = 0.001
 REPORTS = 8192
 QUEUE = {"queue.buffering.max.messages": 2_000_000, "queue.buffering.max.kbytes": 1_048_576}
 """The engine bounds what is under way by records read; the client's own bound must not be met first."""
+
+
+_KEYLESS = Strings.of([])
 
 
 @dataclass(frozen=True)
@@ -64,16 +68,15 @@ class Producer:
         partition: None is by key. number: what the report of the last record, or of all, will carry; 0 asks for none.
         Raises KafkaException if a record is refused, such as one that is too large.
         """
-        n = len(values)
-        heads = np.zeros(n, MESSAGE)
-        _point(heads, "payload", "len", values)
-        if keys is not None:
-            _point(heads, "key", "key_len", keys)
-        heads["private"][0 if report_all else n - 1 :] = number
+        n, known = len(values), keys or _KEYLESS
+        heads = np.empty(n, MESSAGE)
+        address = memory.point(
+            heads.view(np.int64).reshape(n, memory.WORDS), values.data, values.start, values.length, known.data, known.start, known.length,
+            number, report_all,
+        )  # fmt: skip
         at, where = 0, ANY_PARTITION if partition is None else partition
         while True:
-            done = self._library.produce_batch(self._topic(topic), where, F_COPY, heads[at:].ctypes.data, n - at)
-            at += done
+            at += self._library.produce_batch(self._topic(topic), where, F_COPY, address + at * MESSAGE.itemsize, n - at)
             if at == n:
                 return
             code = int(heads["err"][at])
@@ -122,8 +125,6 @@ class Producer:
             self._log(event)
 
     def _log(self, event: int) -> None:
-        from ctypes import byref, c_char_p, c_int
-
         facility, line, level = c_char_p(), c_char_p(), c_int()
         if not self._library.event_log(event, byref(facility), byref(line), byref(level)):
             said = ((text.value or b"").decode(errors="replace") for text in (facility, line))
@@ -140,10 +141,3 @@ class Producer:
             self._library.topic_destroy(topic)
         self._topics.clear()
         self._handle.destroy()
-
-
-def _point(heads: np.ndarray[Any, Any], pointer: str, size: str, texts: Strings) -> None:
-    """Let the heads point to these texts; null where the length is negative."""
-    null = texts.length < 0
-    heads[pointer] = np.where(null, 0, texts.start + texts.data.ctypes.data)
-    heads[size] = np.where(null, 0, texts.length)

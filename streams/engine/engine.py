@@ -6,7 +6,7 @@ and all bookkeeping happens; the others only hand work to the loop and wait.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -35,6 +35,8 @@ from streams.engine.watchdog import Watchdog, end_at_once
 LOG = structlog.get_logger(__name__)
 FINISH_S = 5.0
 ANSWER_S, TELL_S = 5.0, 1.0
+FEW, QUIET = 200, 4
+"""An epoch of fewer records waits so many times longer: outputs are long gone by then, and a commit costs as much as a small batch."""
 T = TypeVar("T")
 
 
@@ -186,6 +188,8 @@ class Engine(Service):
             while not partition.closed:
                 await partition.dirty.wait()
                 await asyncio.sleep(self.options.min_epoch_s)
+                if partition.folded_records - partition.logged_records < FEW:
+                    await asyncio.sleep(self.options.min_epoch_s * QUIET)
                 async with self._locks[place]:
                     if not partition.closed:
                         await self._close_epoch(partition)
@@ -199,13 +203,11 @@ class Engine(Service):
         await partition.close_epoch(self._confirmed)
         self._observer.epoch(partition, time.monotonic() - began)
 
-    async def _confirmed(self, done: Awaitable[None], what: str) -> None:
+    async def _confirmed(self, done: asyncio.Future[None], what: str) -> None:
         """Wait for Kafka's word for as long as it takes, and say every few seconds that we wait."""
-        while True:
-            try:
-                return await asyncio.wait_for(asyncio.shield(done), FINISH_S)
-            except TimeoutError:
-                LOG.warning("Kafka does not confirm, waiting", what=what, seconds=FINISH_S)
+        while not (await asyncio.wait([done], timeout=FINISH_S))[0]:
+            LOG.warning("Kafka does not confirm, waiting", what=what, seconds=FINISH_S)
+        done.result()
 
     def _committed(self, topic: str, partition: int, count: int) -> None:
         place = (topic, partition)

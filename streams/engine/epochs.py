@@ -19,6 +19,9 @@ from streams.engine.outbox import Outbox, Receipt
 from streams.engine.processor import Effects, Processor
 
 SWEEP_ROWS = 64
+"""Rows of the snapshot that an epoch carries, at most, besides half as many as it changed."""
+TRIM_RECORDS = 100
+"""The log is cut off by so many records at once: a request each."""
 
 
 @dataclass
@@ -85,6 +88,7 @@ class Partition:
     _logged_ids: int = field(init=False)
     _epoch: int = 0
     _last: int = -1
+    _trimmed: int = 0
     _sweep: Sweep = field(default_factory=Sweep)
 
     def __post_init__(self) -> None:
@@ -133,7 +137,8 @@ class Partition:
         if self._sweep.began[0] < 0 <= self._last:
             self._sweep.began = (self.reached, self._last + 1)
         # The first epoch tells nothing of a sweep: until it is written we do not know where in the log we stand.
-        swept, swept_ids, complete = self._sweep.step(self.processor, SWEEP_ROWS + touched // 2 if self._last >= 0 else 0)
+        pace = min(2 * touched + 8, SWEEP_ROWS) + touched // 2
+        swept, swept_ids, complete = self._sweep.step(self.processor, pace if self._last >= 0 else 0)
         ids = [recent.span(self._logged_ids, recent.head), *swept_ids]
         self._logged_ids = recent.head
         epoch = statelog.Epoch(
@@ -143,7 +148,7 @@ class Partition:
         )  # fmt: skip
         return epoch, complete
 
-    async def close_epoch(self, wait: Callable[[Awaitable[None], str], Awaitable[None]]) -> None:
+    async def close_epoch(self, wait: Callable[[asyncio.Future[None], str], Awaitable[None]]) -> None:
         """Cut the open epoch and see it through: outputs confirmed, state written, offset committed."""
         self.dirty.clear()
         if self.folded == self.reached:
@@ -163,7 +168,9 @@ class Partition:
         self.passing("written")
         self._last = receipt.offset
         if complete:
-            self.trim(agent.state_topic.name, self.number, self._sweep.began[1])
+            if self._sweep.began[1] - self._trimmed >= TRIM_RECORDS:
+                self._trimmed = self._sweep.began[1]
+                self.trim(agent.state_topic.name, self.number, self._trimmed)
             self._sweep.restart()
         self.reached = epoch.end
         done, self.logged_records = folded - self.logged_records, folded

@@ -24,6 +24,8 @@ class _Seen:
 
     run: int = 0
     tail: Bools = field(default_factory=lambda: np.empty(0, np.bool_))
+    clean: bool = True
+    """There is no letter in the tail."""
 
 
 class Fuse:
@@ -35,6 +37,7 @@ class Fuse:
 
     def __init__(self, in_a_row: int, *, share: float = 0.5, window: int = 1000) -> None:
         self._in_a_row, self._share, self._window = in_a_row, share, window
+        self._none = np.zeros(window, np.bool_)
         self._seen: dict[tuple[str, int], _Seen] = {}
 
     def judge(self, agent: str, records: Records, effects: Effects) -> None:
@@ -42,6 +45,10 @@ class Fuse:
         seen = self._seen.setdefault((records.topic, records.partition), _Seen())
         fates = effects.fates[effects.fates != NEUTRAL]
         letters = fates == LETTER
+        if seen.clean and not letters.any():  # nearly always: nothing to count
+            if len(fates):
+                seen.run, seen.tail = 0, self._none[: len(seen.tail) + len(fates)]
+            return
         runs, shares = _runs(letters, seen.run), _in_window(letters, seen.tail, self._window)
         where = f"{agent}: {records.topic}[{records.partition}]"
         if (longest := int(runs.max(initial=0))) >= self._in_a_row:
@@ -53,6 +60,7 @@ class Fuse:
         if len(letters):
             seen.run = int(runs[-1])
             seen.tail = np.concatenate([seen.tail, letters])[-self._window :]
+            seen.clean = not seen.tail.any()
 
     def memory(self, topic: str, partition: int) -> str:
         """Return what is known of a partition, for `remember`: a few characters, a few hundred while its window holds a letter."""
@@ -68,6 +76,7 @@ class Fuse:
             packed = np.frombuffer(bytes.fromhex(bits), np.uint8)
             tail = np.unpackbits(packed, count=int(length)).astype(np.bool_) if bits else np.zeros(int(length), np.bool_)
             seen.run, seen.tail = int(run), tail[-self._window :]  # another process may have had a larger window
+            seen.clean = not seen.tail.any()
 
     def _next_step(self, records: Records, effects: Effects) -> str:
         index, reason, detail = effects.first_letter

@@ -1,6 +1,7 @@
 """What does a worker show of a batch? Everything is observed once a batch, never once a record."""
 
-import numpy as np
+import time
+
 import structlog
 
 from infra.metrics import StreamMetrics
@@ -9,6 +10,8 @@ from streams.engine.epochs import Partition
 from streams.engine.processor import Effects, Processor
 
 LOG = structlog.get_logger(__name__)
+STATE_S = 1.0
+"""How often the size of tables is shown, seconds."""
 _STAGES = ("decode", "features", "score", "settle", "encode", "produce")
 
 
@@ -18,6 +21,8 @@ class Observer:
     def __init__(self, metrics: StreamMetrics) -> None:
         self._metrics = metrics
         self._models: dict[tuple[str, str], str] = {}
+        self._shown: dict[str, _Shown] = {}
+        self._state_at: dict[tuple[str, int], float] = {}
         self._told: set[tuple[str, int]] = set()
 
     def recovering(self, processor: Processor, left: int) -> None:
@@ -32,7 +37,10 @@ class Observer:
     def epoch(self, partition: Partition, seconds: float) -> None:
         """An epoch was seen through."""
         self._metrics.epoch.labels(partition.processor.agent.name).observe(seconds)
-        self._show_state(partition.processor)
+        place = (partition.topic, partition.number)
+        if (now := time.monotonic()) > self._state_at.get(place, 0.0) + STATE_S:
+            self._state_at[place] = now
+            self._show_state(partition.processor)
 
     def _show_state(self, processor: Processor) -> None:
         agent = processor.agent.name
@@ -64,12 +72,13 @@ class Observer:
     def batch(self, partition: Partition, records: Records, effects: Effects, now_s: float) -> None:
         """A batch was folded and its outputs handed over."""
         agent, n = partition.processor.agent.name, len(records)
-        self._metrics.records.labels(agent).inc(n)
-        self._metrics.batches.labels(agent).inc()
-        self._metrics.batch_size.labels(agent).observe(n)
-        for stage in _STAGES:
+        shown = self._shown.get(agent) or self._shown.setdefault(agent, _Shown(self._metrics, agent))
+        shown.records.inc(n)
+        shown.batches.inc()
+        shown.batch_size.observe(n)
+        for stage, series in shown.stages.items():
             if stage in effects.seconds:
-                getattr(self._metrics, stage).labels(agent).observe(effects.seconds[stage])
+                series.observe(effects.seconds[stage])
         for reason, count in effects.letters.items():
             self._metrics.dead_letters.labels(agent, reason).inc(count)
         if effects.retried:
@@ -79,8 +88,8 @@ class Observer:
         for what, count in partition.processor.state.take_counts().items():
             self._metrics.counted.labels(agent, what).inc(count)
         self._show_slow(partition.processor)
-        self._metrics.latency.labels(agent, "append").observe(now_s - np.asarray(records.appended_at) / 1000)
-        self._metrics.latency.labels(agent, "event").observe(now_s - effects.at / 1000)
+        shown.since_append.observe(now_s - records.appended_at / 1000)
+        shown.since_event.observe(now_s - effects.at / 1000)
 
     def _show_slow(self, processor: Processor) -> None:
         """Count what only fastavro could read; say once per schema why."""
@@ -92,3 +101,13 @@ class Observer:
                 LOG.warning(
                     "records go through fastavro, slowly", agent=agent, schema=slow.event, id=slow.schema_id, reason=slow.reason
                 )
+
+
+class _Shown:
+    """An agent's series that every batch adds to: looking each up by its labels would cost more than counting."""
+
+    def __init__(self, metrics: StreamMetrics, agent: str) -> None:
+        self.records, self.batches = metrics.records.labels(agent), metrics.batches.labels(agent)
+        self.batch_size = metrics.batch_size.labels(agent)
+        self.stages = {stage: getattr(metrics, stage).labels(agent) for stage in _STAGES}
+        self.since_append, self.since_event = metrics.latency.labels(agent, "append"), metrics.latency.labels(agent, "event")
