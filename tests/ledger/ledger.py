@@ -28,10 +28,12 @@ class Ledger:
     stack: StackState
     folder: Path
     lines: list[Line] = field(default_factory=list)
+    _began: dict[str, float] = field(default_factory=dict)
 
     def scene(self, **options: object) -> Scene:
         """Return a new scene, its topics made."""
         name = uuid4().hex[:8]
+        self._began[name] = time.monotonic()
         folder = self.folder / name
         folder.mkdir()
         scene = Scene(name, self.stack.brokers, self.stack.registry_url, str(folder), options=dict(options))
@@ -80,7 +82,8 @@ class Ledger:
     ) -> Verdict:
         """Judge and note the line. Fails unless all is sound and every fact had its output."""
         verdict = self.verdict(scene, lags)
-        self.lines.append(Line(scenario, struck, verdict, tuple(stops_s)))
+        took_s = time.monotonic() - self._began[scene.name]
+        self.lines.append(Line(scenario, struck, verdict, took_s, tuple(stops_s)))
         assert verdict.sound, f"{scenario}: {verdict}"
         assert verdict.outputs == sent, f"{scenario}: {sent} facts were sent, {verdict.outputs} outputs came"
         return verdict
@@ -91,7 +94,7 @@ def eventually(true: Callable[[], bool], patience_s: float = 60.0, what: str = "
     deadline = time.monotonic() + patience_s
     while not true():
         assert time.monotonic() < deadline, f"{what} did not happen within {patience_s:g} s"
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def flowing(scene: Scene, fleet: Fleet, patience_s: float = 60.0) -> None:

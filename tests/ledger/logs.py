@@ -1,13 +1,18 @@
 """What lies in a topic? Read whole by a plain client to every partition's end: nothing of the engine's takes part."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # public, by its documentation
 
-from infra.kafka import committed, consumer
+from infra.kafka import admin, consumer
 from infra.settings import Kafka
 
+T = TypeVar("T")
 PATIENCE_S = 60.0
 
 
@@ -28,7 +33,7 @@ def read(brokers: str, topic: str, partitions: int) -> list[list[Record]]:
     )
     found: list[list[Record]] = [[] for _ in range(partitions)]
     try:
-        source.assign([TopicPartition(topic, p, _bounds(source, topic, p)[0]) for p in range(partitions)])
+        source.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(partitions)])
         deadline, left = time.monotonic() + PATIENCE_S, set(range(partitions))
         while left:
             assert time.monotonic() < deadline, f"{topic}: partitions {sorted(left)} do not come to their end"
@@ -45,12 +50,17 @@ def read(brokers: str, topic: str, partitions: int) -> list[list[Record]]:
     return found
 
 
-def _bounds(source: Consumer, topic: str, partition: int) -> tuple[int, int]:
-    """Return the first and the next offset; a broker that has just come back is asked again until it leads its partitions."""
+@cache
+def _admin(brokers: str) -> Any:
+    return admin(Kafka(brokers=brokers))
+
+
+def _insisting(ask: Callable[[], T]) -> T:
+    """Return an answer; a broker that has just come back is asked again until it leads and coordinates."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
-            return source.get_watermark_offsets(TopicPartition(topic, partition), timeout=15.0)
+            return ask()
         except KafkaException:
             if time.monotonic() > deadline:
                 raise
@@ -59,18 +69,23 @@ def _bounds(source: Consumer, topic: str, partition: int) -> tuple[int, int]:
 
 def ends(brokers: str, topic: str, partitions: int) -> list[int]:
     """Return the next offset of each partition."""
-    source = consumer(Kafka(brokers=brokers), group="ledger-nobody")
-    try:
-        return [_bounds(source, topic, p)[1] for p in range(partitions)]
-    finally:
-        source.close()
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # confluent-kafka left this one without types
+    asked = {TopicPartition(topic, p): latest for p in range(partitions)}
+
+    def ask() -> list[int]:
+        found = _admin(brokers).list_offsets(asked, request_timeout=15.0)
+        return [int(found[place].result().offset) for place in asked]
+
+    return _insisting(ask)
 
 
 def lags(brokers: str, group: str, topic: str, partitions: int) -> list[int]:
     """Return how many offsets lie between what a group has committed and the end, by partition."""
-    source = consumer(Kafka(brokers=brokers), group=group)
-    try:
-        places = committed(source, [TopicPartition(topic, p) for p in range(partitions)], brokers=brokers)
-        return [_bounds(source, topic, place.partition)[1] - max(place.offset, 0) for place in places]
-    finally:
-        source.close()
+    places = [TopicPartition(topic, p) for p in range(partitions)]
+
+    def ask() -> list[int]:
+        (future,) = _admin(brokers).list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)]).values()
+        found = {place.partition: place.offset for place in future.result().topic_partitions}
+        return [end - max(found.get(p, 0), 0) for p, end in enumerate(ends(brokers, topic, partitions))]
+
+    return _insisting(ask)

@@ -122,9 +122,10 @@ def _lives(worker: Worker, seconds: float) -> bool:
 
 
 def test_a_worker_that_hangs_ends_itself_and_another_goes_on(ledger: Ledger) -> None:
+    """In a group of its own: the other would wait for its session to end."""
     scene = ledger.scene(stuck_after_s=3.0)
     with fleet(scene) as workers, sending(scene) as sender:
-        hung = workers.start(scene.but(stop=Stop("delivered", 40, HANG)))
+        hung = workers.start(scene.but(stop=Stop("delivered", 40, HANG), group=f"{scene.name}-hung"))
         code = workers.ended(hung)
         assert code == STUCK, f"ended with {code}: {hung.words()}"
         workers.start()
