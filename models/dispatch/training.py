@@ -91,10 +91,11 @@ class Fitted:
 
 
 def collect(history: Iterable[Batch]) -> Rows:
-    """Fold a history, batch by batch, and join each accepted job with its truth."""
+    """Fold a history, batch by batch, and join each accepted job with its truth, also with one that was told before it."""
     state = State(FEATURE_TABLES)
     jobs, x, known_at = [], [], []
     open_jobs: dict[tuple[str, str], tuple[int, int]] = {}
+    waiting: dict[tuple[str, str], int] = {}
     for number, batch in enumerate(history):
         known = features.fold(batch, state)
         state.keep()
@@ -104,11 +105,15 @@ def collect(history: Iterable[Batch]) -> Rows:
         x.append(known.x)
         known_at.append(np.zeros(known.accepted.n, np.int64))
         for kind, row, at, key in _in_order(batch):
-            if kind:
+            if kind and waiting.get(key, -1) >= at:
+                known_at[number][row] = waiting.pop(key)
+            elif kind:
                 open_jobs[key] = (number, row)
             elif key in open_jobs:
                 part, place = open_jobs.pop(key)
                 known_at[part][place] = at
+            else:
+                waiting.setdefault(key, at)
     if not jobs:
         raise TooFewRows("expected a history of events, found none")
     accepted, truths = Columns.concat(jobs), np.concatenate(known_at)

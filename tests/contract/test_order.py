@@ -28,7 +28,7 @@ HOUR_OF_USUAL = int(USUAL_AT.timestamp()) // 3_600
 def disorder(seed: int) -> list[Event]:
     """Real flights as a bad network would tell them: each up to three hours late, one in ten told twice; ticks in their places."""
     random = np.random.default_rng(seed)
-    told = events("flights", FACTS)
+    told: list[Event] = list(events("flights", FACTS))
     told = [*told, *(told[i] for i in random.integers(0, len(told), len(told) // 10) if not isinstance(told[i], Control))]
     late_s = [0.0 if isinstance(each, Control) else random.exponential(1_800.0) % 10_800 for each in told]
     heard = [each.at.timestamp() + late for each, late in zip(told, late_s, strict=True)]

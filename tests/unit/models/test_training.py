@@ -1,6 +1,7 @@
 """Can anything of the future reach a model in training?"""
 
 import dataclasses
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from models.forest import Growth
 from schemas.columns import Columns
 from schemas.dispatch import AssignmentAccepted, DeliveryCompleted
 from tests import deliveries
-from tests.builders import many
+from tests.builders import build, many
 
 SMALL = Recipe(training.USUAL.rule, Growth(trees=4, depth=3))
 
@@ -30,6 +31,18 @@ def test_truths_are_joined_to_the_job_they_belong_to(rows: Rows) -> None:
     legs = {e.assignment_id: e for e in deliveries.events("flights", 12_000) if isinstance(e, DeliveryCompleted)}
     for name, at in zip(rows.jobs["assignment_id"].tolist()[:500], rows.known_at[:500].tolist(), strict=True):
         assert int(legs[name].at.timestamp() * 1000) == at if name in legs else at == 0
+
+
+def test_a_truth_told_before_its_job_is_joined_too_but_not_one_of_an_earlier_life() -> None:
+    job = build(AssignmentAccepted, assignment_id="a")
+    truth, old = (
+        build(DeliveryCompleted, event_id=f"{minutes}", assignment_id="a", at=job.at + timedelta(minutes=minutes))
+        for minutes in (90, -5)
+    )
+    for story in ([job, truth], [truth, job], [old, job, truth]):
+        found = training.collect([deliveries.batch([each]) for each in story])
+        assert found.known_at.tolist() == [int(truth.at.timestamp() * 1000)]
+        assert found.delay_s.tolist() == [1800.0]
 
 
 @given(st.integers(600, 700), st.integers(0, 10**6))
