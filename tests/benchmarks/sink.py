@@ -99,7 +99,7 @@ def from_wire(history: Timed, metrics: SinkMetrics, settings: Kafka, rows: int) 
         for key, value in zip(columns["depot_id"].raws(), encode(columns, SCHEMA_ID).raws(), strict=True):
             producer.produce(name, value, key)
         producer.flush()
-    consumer = kafka.consumer(settings, group=name, **SETTINGS, **{"enable.partition.eof": True})
+    consumer = kafka.consumer(settings, group=name, **SETTINGS)
     loop = Loop(
         [Sink(reads=topic, into=history, holds=(DelayPredicted,))],
         consumer=consumer,
