@@ -22,6 +22,9 @@ SWEEP_ROWS = 64
 """Rows of the snapshot that an epoch carries, at most, besides half as many as it changed."""
 TRIM_RECORDS = 100
 """The log is cut off by so many records at once: a request each."""
+ALONE_RECORDS = 200
+"""Nothing is cut off before so many records in a row were our own: who has lost the partition and does not know it yet must not
+delete what its heir has written."""
 
 
 @dataclass
@@ -88,6 +91,7 @@ class Partition:
     _logged_ids: int = field(init=False)
     _epoch: int = 0
     _last: int = -1
+    _alone_since: int = 0
     _trimmed: int = 0
     _sweep: Sweep = field(default_factory=Sweep)
 
@@ -111,6 +115,8 @@ class Partition:
         while self.pending and (count := count + len(parts[-1])) + len(self.pending[0]) <= most:
             parts.append(self.pending.popleft())
         records = Records.join(parts)
+        if int(records.offsets[0]) < self.mute_below:  # a rebuild: what was sent before is not sent again, not even in part
+            most = min(most, int(np.searchsorted(records.offsets, self.mute_below)))
         if len(records) > most:
             self.pending.appendleft(records.slice(most, len(records)))
             records = records.slice(0, most)
@@ -166,9 +172,11 @@ class Partition:
         receipt = self.state_outbox.send_raw(agent.state_topic.name, self.number, parts)
         await wait(receipt.done, "state")
         self.passing("written")
+        if receipt.offset - len(parts) != self._last:
+            self._alone_since = receipt.offset
         self._last = receipt.offset
         if complete:
-            if self._sweep.began[1] - self._trimmed >= TRIM_RECORDS:
+            if self._sweep.began[1] - self._trimmed >= TRIM_RECORDS and self._last - self._alone_since >= ALONE_RECORDS:
                 self._trimmed = self._sweep.began[1]
                 self.trim(agent.state_topic.name, self.number, self._trimmed)
             self._sweep.restart()

@@ -3,7 +3,7 @@
 One record of the state topic closes one *epoch*: the source offsets [from, to), the rows they changed, the keys they dropped, the ids
 they brought, the models and control numbers in force, and the next few rows of a rolling snapshot. An epoch too large for one
 message is split into parts and counts only when all have come. On reading back, a row is replaced only by a row of an epoch that
-ends later, so what a stopped worker writes late changes nothing; a missing stretch is refused.
+ends later, so what a stopped worker writes late changes nothing; a missing stretch is refused, unless a whole snapshot begins behind it.
 
 A key that a whole sweep of the snapshot did not meet was dropped before it: so what was last told before the last complete sweep
 began is forgotten, even where the word of its end has been trimmed away.
@@ -138,14 +138,15 @@ class Recovery:
     def __init__(self, state: State, recent: Recent, *, where: str) -> None:
         self.state, self.recent, self._where = state, recent, where
         self.reached, self.rows, self.fuse = -1, 0, ""
-        self._first = self._swept = self._log_first = -1
+        self._swept = self._log_first = -1
+        self._gap = (0, 0)
         self._parts: dict[tuple[str, int], dict[int, tuple[dict[str, Any], memoryview]]] = {}
         self._ends = {name: Growing(8) for name in state.tables}
         self._shapes = {name: shape(table.spec.dtype) for name, table in state.tables.items()}
         self._head = 0
 
     def feed(self, raw: bytes, offset: int) -> None:
-        """Take in one record. Raises BrokenLog if it is damaged, of another shape, or leaves a gap."""
+        """Take in one record. Raises BrokenLog if it is damaged or of another shape."""
         where = f"{self._where} offset {offset}"
         header, body = _parse(raw, where)
         self._check(header, body, where)
@@ -156,9 +157,8 @@ class Recovery:
             return
         del self._parts[header["writer"], header["epoch"]]
         start, end = header["from"], header["to"]
-        if self.reached >= 0 and start > self.reached:
-            raise BrokenLog(f"{self._where}: offsets {self.reached} to {start} of the source are missing from the state log")
-        self._first = start if self._first < 0 else self._first
+        if start > max(self.reached, 0):
+            self._gap = (max(self.reached, 0), start)
         source, log = header["swept"]
         if log >= self._log_first:  # else what it told is not all here any more
             self._swept = max(self._swept, source)
@@ -207,12 +207,12 @@ class Recovery:
     def finish(self) -> int:
         """Return the source offset to go on from; -1 if the log was empty. Incomplete epochs at the end do not count.
 
-        Raises BrokenLog if the log's beginning is lost and no complete snapshot stands in for it.
+        Raises BrokenLog if the log has a gap, at its beginning included, and no whole snapshot that was begun behind it.
         """
-        if self._first > 0 and self._swept < self._first:
+        if self._swept < self._gap[1] > 0:
             raise BrokenLog(
-                f"{self._where}: the log begins at offset {self._first} of the source and holds no complete snapshot from there "
-                f"on: its beginning was deleted; {_REBUILD}"
+                f"{self._where}: offsets {self._gap[0]} to {self._gap[1]} of the source are missing from the state log, and no whole "
+                f"snapshot was begun behind them; {_REBUILD}"
             )
         for name, table in self.state.tables.items():
             ends = self._ends[name].items.reshape(-1).view(np.int64)[: table.used]

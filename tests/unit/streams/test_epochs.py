@@ -89,9 +89,16 @@ async def work(log: Log, records: Records, start: Processor, reached: int, stop:
     return partition.processor
 
 
-@pytest.mark.parametrize("step", [7, 60])
-def test_a_trimmed_log_gives_back_what_the_facts_do(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every sweep cut the log off."""
     monkeypatch.setattr(epochs, "TRIM_RECORDS", 1)
+    monkeypatch.setattr(epochs, "ALONE_RECORDS", 3)
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("step", [7, 60])
+def test_a_trimmed_log_gives_back_what_the_facts_do(step: int) -> None:
     records, log, at = facts(1_500, step), Log(), 0
     for number, stop in enumerate([300, 700, 1_500]):
         one, reached = recovered(log)
@@ -107,8 +114,8 @@ def test_a_trimmed_log_gives_back_what_the_facts_do(step: int, monkeypatch: pyte
     assert log.records[0][0] > 0
 
 
-def test_a_stopped_worker_that_writes_late_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(epochs, "TRIM_RECORDS", 1)
+@pytest.mark.usefixtures("eager")
+def test_a_stopped_worker_that_writes_late_changes_nothing() -> None:
     records, log = facts(1_200, 5), Log()
     asyncio.run(work(log, records, processor(), 0, 200, 20, "zombie"))
     sleeping = recovered(log)[0]
@@ -121,3 +128,18 @@ def test_a_stopped_worker_that_writes_late_changes_nothing(monkeypatch: pytest.M
     one, reached = recovered(log)
     assert (reached, image(one)) == (1_200, image(whole))
     assert one.recent.head == 1_200
+
+
+def test_who_has_lost_the_partition_cuts_nothing_off_before_it_can_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(epochs, "TRIM_RECORDS", 1)
+    monkeypatch.setattr(epochs, "SWEEP_ROWS", 1_000)
+    records, log = facts(2_000, 6), Log()
+    asyncio.run(work(log, records, processor(), 0, 200, 20, "first"))
+    sleeping = recovered(log)[0]
+    asyncio.run(work(log, records, *recovered(log), 1_200, 20, "heir"))
+    held = len(log.records)
+
+    asyncio.run(work(log, records, sleeping, 200, 200 + 2 * (epochs.ALONE_RECORDS - 5), 2, "first again"))
+
+    assert (log.trims, len(log.records)) == (0, held + epochs.ALONE_RECORDS - 5)
+    assert recovered(log)[1] == 1_200

@@ -15,6 +15,8 @@ from streams.engine.statelog import BrokenLog, Epoch, Recovery
 SPEC = TableSpec("visits", np.dtype([("n", "i8"), ("x", "f8")]))
 OTHER = TableSpec("visits", np.dtype([("n", "i8"), ("y", "f8")]))
 RECENT = 60
+ALONE, LATE = 4, 3
+"""How many epochs in a row a worker writes before it cuts anything off, and how many it can write after it was replaced."""
 
 
 def hashes(numbers: list[int]) -> np.ndarray:
@@ -99,11 +101,25 @@ def test_a_gap_is_refused() -> None:
         recovered(log + writer.epoch([3]))
 
 
+def test_what_a_stopped_worker_wrote_before_the_snapshot_that_stands_in_for_it_is_no_gap() -> None:
+    first = Writer("zombie")
+    state, reached = recovered(first.epoch([1, 2]))
+    owner = Writer("owner", state, reached)
+    owner.epoch([3, 4])
+    late = first.epoch([5])  # 2 -> 3, where the owner's log will be cut off
+    snapshot = ("visits", owner.state[SPEC].sweep(0, 10))
+    log = late + statelog.write(Epoch(4, 5, (snapshot,), (), 0, swept=(4, 7)), writer="owner", number=9)
+
+    assert counts(recovered(log, first=7)[0]) == counts(owner.state)
+    with pytest.raises(BrokenLog, match="offsets 3 to 4 of the source are missing"):
+        recovered(log, first=8)  # the snapshot was begun in what was cut off
+
+
 def test_a_log_that_lost_its_beginning_is_refused() -> None:
     writer = Writer("a")
     writer.epoch([1])
 
-    with pytest.raises(BrokenLog, match="begins at offset 1 of the source and holds no complete snapshot"):
+    with pytest.raises(BrokenLog, match="offsets 0 to 1 of the source are missing from the state log, and no whole snapshot"):
         recovered(writer.epoch([2]), first=1)
 
 
@@ -196,10 +212,11 @@ class Worker:
         self.state, self.recent, self.reached = world.recover()
         self.last, self.epochs, self.row, self.logged = -1, 0, 0, self.recent.head
         self.began = (-1, -1)
+        self.alone, self.late = 0, LATE
 
     def epoch(self, count: int, limit: int) -> None:
         table, stop = self.state[SPEC], min(self.reached + count, len(self.world.facts))
-        if stop == self.reached:
+        if stop == self.reached or self.late == 0:
             return
         for at, (what, who) in enumerate(self.world.facts[self.reached : stop], self.reached):
             slot = table.slots(hashes([who]), create=what == "visit")
@@ -222,9 +239,12 @@ class Worker:
         swept = self.began if complete else (-1, -1)
         told = Epoch(self.reached, stop, tuple(rows), tuple(ids), self.recent.head, swept=swept)
         self.epochs, self.reached = self.epochs + 1, stop
-        self.last = self.world.append(statelog.write(told, writer=self.name, number=self.epochs, limit=limit))
+        parts = statelog.write(told, writer=self.name, number=self.epochs, limit=limit)
+        self.alone = self.alone + 1 if self.last + 1 == self.world.end else 0
+        self.last = self.world.append(parts)
         if complete:
-            self.world.trim(self.began[1])
+            if self.alone >= ALONE:
+                self.world.trim(self.began[1])
             self.row, self.began = 0, (-1, -1)
 
 
@@ -237,7 +257,9 @@ def test_whatever_zombies_write_between_the_state_is_that_of_the_facts(told, ste
         if who == 0:  # another takes over; the one before does not know
             workers.append(Worker(f"w{len(workers)}", world))
         else:  # usually the newest goes on; now and then one that was replaced long ago
-            workers[-1 if who == 1 else data.draw(st.integers(0, len(workers) - 1))].epoch(count, limit)
+            worker = workers[-1 if who == 1 else data.draw(st.integers(0, len(workers) - 1))]
+            worker.late -= worker is not workers[-1]
+            worker.epoch(count, limit)
         state, recent, reached = world.recover()
         assert counts(state) == world.oracle(reached)
         assert reached >= workers[-1].reached
