@@ -25,6 +25,7 @@ from streams.replay.verdict import (
     UNREADABLE,
     Difference,
     Pair,
+    Rank,
     Schemas,
     Verdict,
     compare,
@@ -58,6 +59,8 @@ class Comparison:
         self._published = self._read(self._first, end, told=True)
         self._waiting = self._ahead = 0
         self._late: list[NDArray[np.int64]] | None = [] if latencies else None
+        self._changed: dict[Rank, tuple[int, int]] = {}
+        """Of the first record that was published twice, differently: where it lies first, and where again."""
         self._began: tuple[int, int] | None = None
         """The first published record that met its recomputed one: its offset, and that of its fact."""
 
@@ -121,9 +124,8 @@ class Comparison:
             )
         changed = np.flatnonzero(met.became == CHANGED)
         if len(changed):
-            i = int(changed[0])
-            before = int(self._matching.rows["published"][met.slots[i]]) - 1
-            self._verdict.differ(TWICE, len(changed), (BY_RECORD, before, topic), lambda: self._twice(outputs, i, before))
+            before = self._matching.rows["published"][met.slots[changed]] - 1
+            self._twice(before, outputs.offsets[changed])
 
     def _otherwise(self, met: Met, outputs: Outputs, i: int, fact: int, *, ours: bool) -> Difference:
         topic, partition, mine = self._place.topic, self._place.source_partition, _pair(outputs, i)
@@ -133,10 +135,30 @@ class Comparison:
         published, recomputed = (other, mine) if ours else (mine, other)
         return Difference(*compare(topic, self._schemas, published, recomputed), partition, fact)
 
-    def _twice(self, outputs: Outputs, i: int, before: int) -> Difference:
-        known = named(self._place.topic, self._schemas, _pair(outputs, i))
-        what, then = "published twice, differently", f"at offset {before}"
-        return Difference(*known, what, then, f"other bytes at offset {outputs.offsets[i]}", self._place.partition, before)
+    def _twice(self, before: NDArray[np.int64], now: NDArray[np.int64]) -> None:
+        """Count what was published twice, differently, at these places; the first is named when all is read."""
+        i, place = int(np.argmin(before)), self._place
+        at = (int(before[i]), int(now[i]))
+        rank = (BY_RECORD, at[0], place.topic.name)
+        here = Difference(place.topic.name, "?", "bytes", f"at offset {at[0]}", f"at offset {at[1]}", place.partition, at[0])
+        if not self._changed or rank < min(self._changed):
+            self._changed = {rank: at}
+        self._verdict.differ(TWICE, len(before), rank, here)
+
+    def _name_twice(self) -> None:
+        """Read again what was published twice, and name the field, if that is the first difference of all."""
+        verdict, place = self._verdict, self._place
+        if verdict.rank not in self._changed:
+            return
+        pairs: list[Pair] = []
+        for at in self._changed[verdict.rank]:
+            for records in self._log.stretch(place.topic.name, place.partition, at, at + 1):
+                pairs.append((records.keys.raw(0), records.values.raw(0)))  # noqa: PERF401  # there is one
+        if len(pairs) == 2:  # retention may be at work
+            event, event_id, field, first, second = compare(place.topic, self._schemas, *pairs)
+            verdict.first = Difference(
+                event, event_id, f"{field}, published twice", first, second, place.partition, self._changed[verdict.rank][0]
+            )
 
     def finish(self, beyond: NDArray[np.uint64]) -> None:
         """Read the rest, and judge what only one side has. beyond: ids of facts behind the last one that was folded, hashed, sorted."""
@@ -159,6 +181,7 @@ class Comparison:
             at = int(matching.rows["published"][extra[0]]) - 1
             tell = self._alone(extra[0], at, "published, but not recomputed", None)
             verdict.differ(EXTRA, len(extra), (BY_RECORD, at, topic), tell)
+        self._name_twice()
         if self._late:
             late = np.concatenate([np.stack([verdict.appended_ms, verdict.latency_ms]), *self._late], axis=1)
             verdict.appended_ms, verdict.latency_ms = late[:, np.lexsort((late[1], late[0]))]
@@ -189,7 +212,7 @@ class Comparison:
 
     def _excuse_late_repeats(self) -> None:
         """What seems to be published only may repeat what was forgotten: look into what was published before it."""
-        matching, topic = self._matching, self._place.topic.name
+        matching = self._matching
         for before in self._read(self._first, matching.forgot_below, told=False):
             slots = matching.find(before.ids)
             mine = np.flatnonzero(slots >= 0)
@@ -199,11 +222,7 @@ class Comparison:
             hashes = hash_strings(before.keys.take(mine), before.values.take(mine))
             changed = mine[(rows["high"] != hashes[:, 0]) | (rows["low"] != hashes[:, 1])]
             if len(changed):
-                i, at = int(changed[0]), int(before.offsets[changed[0]])
-                known = named(self._place.topic, self._schemas, _pair(before, i))
-                then, now = f"at offset {at}", f"other bytes at offset {matching.rows['published'][slots[i]] - 1}"
-                here = Difference(*known, "published twice, differently", then, now, self._place.partition, at)
-                self._verdict.differ(TWICE, len(changed), (BY_RECORD, at, topic), here)
+                self._twice(before.offsets[changed], matching.rows["published"][slots[changed]] - 1)
             matching.drop(slots[mine])
 
 

@@ -71,7 +71,7 @@ def _same(a: Any, at: int, b: Any, start: int, size: int) -> bool:
     p, q, other = np.uint64(at), np.uint64(start), np.uint8(0)
     for k in range(np.uint64(max(size, 0))):
         other |= a[p + k] ^ b[q + k]
-    return other == 0
+    return bool(other == 0)
 
 
 @compiled

@@ -26,7 +26,8 @@ differently; what is published cannot be read."""
 
 @dataclass(frozen=True)
 class Difference:
-    """One output that came out otherwise. field is None where one side has no such event at all.
+    """One output that came out otherwise. field is None where one side has no such event at all; of what was published twice,
+    differently, `recomputed` is what was published again.
 
     offset: of the fact that led to it; of the published record, where nothing led to it.
     """

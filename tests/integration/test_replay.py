@@ -214,5 +214,6 @@ def test_one_wrong_record_among_all_is_found_and_named(scene: Scene) -> None:
     answer = scene.ask("--verify", "--jobs", "2", code=1)
 
     assert (answer["mismatches"], answer["agents"]["predict_delay"]["kinds"]) == (1, {"twice": 1})
+    assert answer["first"]["recomputed"] == 4711.0
     assert (answer["first"]["event"], answer["first"]["event_id"]) == ("DelayPredicted", event.event_id)
-    assert (answer["first"]["field"], answer["first"]["partition"]) == ("published twice, differently", place)
+    assert (answer["first"]["field"], answer["first"]["partition"]) == ("features[3], published twice", place)
