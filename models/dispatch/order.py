@@ -10,6 +10,7 @@ one that is newer by event time is in force; of two completions the first in the
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from models.dispatch.tables import JOBS, SCENES, TRUTH_WAITS_MS, TRUTHS
 from models.tables import State
 from schemas.columns import Batch, hash_strings
 from schemas.dispatch import AssignmentAccepted, DeliveryCompleted, WeatherObserved
+from schemas.event import Event
 
 ALLOWED_LATENESS_MS = 3_600_000
 AHEAD_MS = 3_600_000
@@ -34,6 +36,7 @@ _COUNTED = {
 _STAYS, _OUT, _MEETS, _OLDER = range(4)
 Ints = NDArray[np.int64]
 _NONE: Ints = np.empty(0, np.int64)
+_BLANK = np.zeros(1, TRUTHS.dtype)
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,7 @@ def read(facts: Batch, keys: list[NDArray[np.uint64]], ended: list[NDArray[np.ui
     Counts `reordered`, `late`, `ahead`, `unmatched` (completions that find no open job when they are read), `truth_came_first` (those
     that met it later), `truth_expired` and `superseded` on the state.
     """
-    events = (AssignmentAccepted, DeliveryCompleted, WeatherObserved)
-    kinds = np.array([facts.number(event) for event in events])
+    kinds = _kinds(facts.holds)
     kind, row, at = facts.kind.astype(np.int64), facts.row.astype(np.int64), facts.at.astype(np.int64)
     weather = facts.of(WeatherObserved)
     depots = hash_strings(weather["depot_id"]) if weather.n else np.empty((0, 2), np.uint64)
@@ -170,16 +172,24 @@ def read(facts: Batch, keys: list[NDArray[np.uint64]], ended: list[NDArray[np.ui
     rows = state[TRUTHS].rows
     done = _walk(
         kinds, kind, row, at, facts.appended_at.astype(np.int64), *scenes, *jobs, *truths, lessons,
-        state[SCENES].rows, open_jobs, rows, rows["keys"], np.zeros(1, TRUTHS.dtype), TRUTH_WAITS_MS, standing, role, met, met_by, counts,
+        state[SCENES].rows, open_jobs, rows, rows["keys"], _BLANK, TRUTH_WAITS_MS, standing, role, met, met_by, counts,
     )  # fmt: skip
-    state[TRUTHS].drop(waiting[rows["at"][waiting] == 0])
+    if len(waiting):
+        state[TRUTHS].drop(waiting[rows["at"][waiting] == 0])
     if counts[AHEAD]:  # a depot that only wrong clocks have told of is none
         for slots in scenes:
             state[SCENES].drop(slots[state[SCENES].rows["newest_at"][slots] == 0])
     counts[_JOINED] = done
-    for code, name in _COUNTED.items():
-        state.count(name, int(counts[code]))
+    if counts[REORDERED:].any():
+        for code, name in _COUNTED.items():
+            state.count(name, int(counts[code]))
     return _told(kinds[1], m, (kind, row, at, standing, role), (met[:done], met_by[:done]), scenes, jobs)
+
+
+@cache
+def _kinds(holds: tuple[type[Event], ...]) -> Ints:
+    """Return the numbers of acceptance, completion and weather among the classes of a topic."""
+    return np.array([holds.index(event) for event in (AssignmentAccepted, DeliveryCompleted, WeatherObserved)])
 
 
 def _waiting(
