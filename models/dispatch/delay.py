@@ -8,6 +8,7 @@ that is ahead, says so too, on whatever rung.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, get_args
 
 import numpy as np
@@ -130,16 +131,23 @@ def predict(known: Features, state: State) -> Delays:
             said[rows] += (rung[rows] != CHAMPION).astype(np.int64) + (rung[rows] == ABSTAINED)
         models += [bundle.label, f"{bundle.label} baseline", ""]
         reasons += ["", found.reason, found.reason]
-    state.count("on_baseline", int((rung == BASELINE_RUNG).sum()))
-    state.count("abstained", int((rung == ABSTAINED).sum()))
+    if (rung != CHAMPION).any():
+        state.count("on_baseline", int((rung == BASELINE_RUNG).sum()))
+        state.count("abstained", int((rung == ABSTAINED).sum()))
     delay, low, high, baseline = values
-    return Delays(delay, low, high, baseline, Strings.of(models).take(said), rung, _marked(reasons, said, known.standing))
+    return Delays(delay, low, high, baseline, _texts(*models).take(said), rung, _marked(reasons, said, known.standing))
+
+
+@lru_cache(maxsize=64)
+def _texts(*texts: str) -> Strings:
+    """Return a few texts, which are the same batch after batch."""
+    return Strings.of(texts)
 
 
 def _marked(reasons: list[str], said: NDArray[np.int64], standing: NDArray[np.int8]) -> Strings:
     """Return the reason of each job, and behind it what is wrong with the job's time."""
     if not (standing >= LATE).any():
-        return Strings.of(reasons).take(said)
+        return _texts(*reasons).take(said)
     every = reasons + [f"{why}; {mark}" if why else mark for mark in _MARKS.values() for why in reasons]
     return Strings.of(every).take(said + len(reasons) * np.maximum(standing - LATE + 1, 0))
 
