@@ -6,6 +6,7 @@ from schemas import avro, catalogue
 from schemas.columns import Reader, Records, warm
 from schemas.dispatch import ASSIGNMENTS
 from streams.engine.processor import Processor
+from streams.engine.rehearsal import rehearse
 from streams.engine.topology import Topology
 
 EVENTS = 400
@@ -14,6 +15,7 @@ EVENTS = 400
 def warm_up(topology: Topology) -> None:
     """Compile, or load from the cache on disk, what the agents of a topology run. Takes seconds the first time, then tenths."""
     warm()
+    rehearse()
     ids = {event: number for number, (_, event) in enumerate(catalogue.subjects().values(), start=1)}
     schemas = {number: avro.schema(event) for event, number in ids.items()}
     facts = next(simulate(City(orders=EVENTS))).take(slice(EVENTS))

@@ -35,7 +35,7 @@ from streams.engine.watchdog import Watchdog, end_at_once
 LOG = structlog.get_logger(__name__)
 FINISH_S = 5.0
 ANSWER_S, TELL_S = 5.0, 1.0
-FEW, QUIET = 200, 4
+FEW, QUIET = 200, 9
 """An epoch of fewer records waits so many times longer: outputs are long gone by then, and a commit costs as much as a small batch."""
 T = TypeVar("T")
 

@@ -149,7 +149,7 @@ class Processor:
 
     def _run(self, batch: Batch, effects: Effects) -> list[tuple[Batch, Output]]:
         """Run the step over what is neither a duplicate nor an old tick; leave no trace if it raises."""
-        mark, numbers = self.state.mark(), dict(self.state.numbers)
+        numbers = dict(self.state.numbers)
         drop = self._old_ticks(batch)
         facts = batch.kind >= 0
         if Control in batch.holds:
@@ -160,7 +160,7 @@ class Processor:
         try:
             outputs = [(rest, output) for output in self.agent.step(rest, self.state)]
         except Exception:
-            self.state.restore(mark)
+            self.state.restore()
             self.state.numbers = numbers
             self.state.take_counts()
             raise
