@@ -79,7 +79,8 @@ def table(found: dict[str, Any]) -> str:
     above = f"{found['rss_of_state_mb']} MB above a worker that knows nothing"
     return "\n".join(
         [
-            f"{found['keys']:,} keys (of {found['expected']:,} written) of {found['row_bytes']} bytes, {PARTITIONS} partitions: recovered in {found['seconds']} s",
+            f"{found['keys']:,} keys of {found['expected']:,}, {found['row_bytes']} bytes each, {PARTITIONS} partitions",
+            f"recovered in {found['seconds']} s",
             f"resident {found['rss_mb']} MB (peak {found['peak_mb']}), {above}; tables {found['tables_mb']} MB",
             f"records read again after the stop: {found['read_again']:,}",
         ]
