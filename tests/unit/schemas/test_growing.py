@@ -65,6 +65,8 @@ def read(*written: tuple[Mapping[str, Any], bytes]) -> tuple[Batch, Reader]:
         ("raw", "string", "é", "é".encode()),
         ("kind", {"type": "enum", "name": "GrownKind", "symbols": ["b", "unknown"]}, "b", "b"),
         ("count", ["null", "long"], 7, 7),
+        ("amount", USUAL["amount"][0], b"\x00\x00\x04\xe2", Decimal("12.50")),
+        ("amount", USUAL["amount"][0], b"\xff", Decimal("-0.01")),
         ("maybe", "float", 1.5, 1.5),
         ("maybe", "null", None, None),
         ("added", "string", "said", "said"),
@@ -76,6 +78,15 @@ def test_a_narrower_or_other_type_is_read_as_ours_without_fastavro(field: str, k
     assert batch.letters == []
     assert next(getattr(event, field) for event in batch.rows()) == found
     assert reader.take_slow() == []
+
+
+@pytest.mark.parametrize("other", [{"scale": 3}, {"logicalType": "none"}])
+def test_an_amount_in_other_units_is_refused_by_its_schema_never_guessed(other: dict[str, Any]) -> None:
+    kind, value = USUAL["amount"]
+    batch, _ = read(schema(amount=(kind | other, value)), schema())
+    (letter,) = batch.letters
+    assert (letter.index, letter.reason) == (0, "wrong_type")
+    assert "amount" in letter.detail
 
 
 def test_a_field_that_is_not_there_yet_has_its_default_beside_records_that_have_it() -> None:
