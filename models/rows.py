@@ -211,6 +211,8 @@ class Table:
     def take_changes(self) -> Image:
         """Return every row touched or dropped since the last call, each live key once, as it is now."""
         image = self._image(self._changed)
+        if not self._changed and not self._gone:
+            return image
         found = undoing.gather(self._dirty[: self._changed], self._meta, self.raw, *_raw(image))
         keys = [image.keys[:found]]
         if self._gone:
@@ -224,6 +226,8 @@ class Table:
         """Return the live rows numbered start to start + count: one step of a rolling snapshot."""
         stop = max(min(start + count, self.used), start)
         image = self._image(stop - start)
+        if stop == start:
+            return image
         found = undoing.gather_run(start, stop, self._meta, self.raw, *_raw(image))
         return Image(image.keys[:found], image.rows[:found])
 
