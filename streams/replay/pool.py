@@ -6,9 +6,10 @@ at once, never waited for.
 
 import multiprocessing
 import signal
+import threading
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, Protocol, TypeVar
@@ -43,9 +44,22 @@ def run(tasks: Sequence[Any], opened: Open, *, jobs: int, told: Told = lambda _t
     return _Pool(tasks, opened, told).run(min(jobs, len(tasks)))
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Start processes that do not hear Ctrl-C, from their first moment on: it goes to all, and whoever started them ends them."""
+    if threading.current_thread() is not threading.main_thread():  # which alone may say so
+        yield
+        return
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, heard)
+
+
 def _work(pipe: Connection, opened: Open) -> None:
     """What a process does: take tasks until there are none."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all: whoever started us decides, and ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with opened() as work:
             pipe.send(("ready", None))
@@ -71,12 +85,13 @@ class _Pool(Generic[Task, Result]):
     def run(self, jobs: int) -> list[Result]:
         start = multiprocessing.get_context("spawn")
         try:
-            for _ in range(jobs):
-                ours, theirs = start.Pipe()
-                process = start.Process(target=_work, args=(theirs, self._opened), daemon=True)
-                process.start()
-                theirs.close()
-                self._processes[ours], self._busy[ours] = process, None
+            with _deaf():
+                for _ in range(jobs):
+                    ours, theirs = start.Pipe()
+                    process = start.Process(target=_work, args=(theirs, self._opened), daemon=True)
+                    process.start()
+                    theirs.close()
+                    self._processes[ours], self._busy[ours] = process, None
             while len(self._results) < len(self._tasks):
                 for pipe in wait(list(self._processes)):
                     self._hear(pipe)  # type: ignore[arg-type]  # what we wait for are pipes

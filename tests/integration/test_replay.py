@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,10 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from typer.testing import CliRunner
 
 from affluent import wiring
 from affluent.children import Child
+from affluent.cli import app
 from affluent.clients import ensure, schema_ids
 from affluent.relay import once
 from affluent.replay import verdicts
@@ -38,19 +42,21 @@ FACTS, BAD = 6_000, 5
 
 @dataclass
 class Scene:
-    """A log that a worker has worked through. first, last: when its first and last fact were appended."""
+    """A log that a worker has worked through."""
 
     settings: Settings
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run the command as a person would."""
         return subprocess.run(
             [sys.executable, "-m", "affluent", "replay", "dispatch", *words],
             env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
     def ask(self, *words: str, code: int = 0) -> dict[str, Any]:
-        done = self.run(*words, "--json")
-        assert done.returncode == code, done.stdout + done.stderr
+        """Run the command in this process, and return its answer but for how long it took."""
+        done = CliRunner().invoke(app, ["replay", "dispatch", *words, "--json"])
+        assert done.exit_code == code, (done.output, done.exception)
         answer: dict[str, Any] = json.loads(done.stdout)
         return {name: value for name, value in answer.items() if name not in ("seconds", "records_per_s", "jobs")}
 
@@ -194,6 +200,22 @@ def test_a_bundle_that_is_gone_is_named(scene: Scene, tmp_path: Path, monkeypatc
         assert done.returncode == 1
         assert done.stderr.startswith("affluent: bundle ")
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_ctrl_c_ends_all_processes_with_one_line(scene: Scene) -> None:
+    command = [sys.executable, "-m", "affluent", "replay", "dispatch", "--verify", "--jobs", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        ours = psutil.Process(process.pid)
+        while len(children := ours.children(recursive=True)) < 3:  # two of ours, and Python's own that cleans up behind them
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        out, errors = process.communicate(timeout=60)
+
+    assert (process.returncode, out, errors) == (1, "", "affluent: stopped\n")
+    assert psutil.wait_procs(children, timeout=10)[1] == []
 
 
 def test_one_wrong_record_among_all_is_found_and_named(scene: Scene) -> None:
