@@ -7,14 +7,14 @@ same fact told twice has the same time, so the rule does not depend on when it w
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled import compiled
+from models.compiled import compiled, inner, lean
 
 Ids = NDArray[np.uint64]
 Times = NDArray[np.int64]
 _EMPTY = -1
 
 
-@compiled
+@inner
 def _cell(index: NDArray[np.int32], ring: Ids, one: np.uint64) -> int:
     """Return the index cell that holds this id, or the empty one where it would go."""
     mask = index.shape[0] - 1
@@ -24,7 +24,7 @@ def _cell(index: NDArray[np.int32], ring: Ids, one: np.uint64) -> int:
     return cell
 
 
-@compiled
+@inner
 def _remove(index: NDArray[np.int32], ring: Ids, cell: int) -> None:
     """Empty a cell and close the gap, so that no probe ends early."""
     mask = index.shape[0] - 1
@@ -72,7 +72,7 @@ def _seen(
     return out
 
 
-@compiled
+@lean
 def _add(ids: Ids, at: Times, head: int, ring: Ids, ring_at: Times, index: NDArray[np.int32]) -> None:
     capacity = ring.shape[0]
     for i in range(ids.shape[0]):
@@ -133,7 +133,7 @@ class Recent:
         _refill(ids, first, self._ring, self._index)
 
 
-@compiled
+@lean
 def _refill(ids: Ids, first: int, ring: Ids, index: NDArray[np.int32]) -> None:
     for i in range(ids.shape[0]):
         index[_cell(index, ring, ids[i])] = np.int32((first + i) % ring.shape[0])
