@@ -156,9 +156,10 @@ class Engine(Service):
         self._home.call_soon_threadsafe(self._deliver, fetched)
 
     def lagging(self, records: dict[str, int]) -> None:
-        """Show how far behind each agent is."""
+        """Show how far behind each agent is, and how large its tables are."""
         for topic, lag in records.items():
             self._observer.lag(self._agents[topic].name, lag)
+        self._home.call_soon_threadsafe(self._show_states)
 
     def failed(self, error: BaseException) -> None:
         """Stop the process: nothing more will come."""
@@ -176,6 +177,10 @@ class Engine(Service):
             if not isinstance(error, (Fault, Unavailable)):
                 LOG.error("stopping on an error of ours", exc_info=error)
             self.on_failure()
+
+    def _show_states(self) -> None:
+        for partition in self._partitions.values():
+            self._observer.state(partition.processor)
 
     async def _open(self, partitions: Iterable[Partition]) -> None:
         for partition in partitions:

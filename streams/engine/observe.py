@@ -1,7 +1,5 @@
 """What does a worker show of a batch? Everything is observed once a batch, never once a record."""
 
-import time
-
 import structlog
 
 from infra.metrics import StreamMetrics
@@ -10,8 +8,6 @@ from streams.engine.epochs import Partition
 from streams.engine.processor import Effects, Processor
 
 LOG = structlog.get_logger(__name__)
-STATE_S = 1.0
-"""How often the size of tables is shown, seconds."""
 _STAGES = ("decode", "features", "score", "settle", "encode", "produce")
 
 
@@ -22,7 +18,6 @@ class Observer:
         self._metrics = metrics
         self._models: dict[tuple[str, str], str] = {}
         self._shown: dict[str, _Shown] = {}
-        self._state_at: dict[tuple[str, int], float] = {}
         self._told: set[tuple[str, int]] = set()
 
     def recovering(self, processor: Processor, left: int) -> None:
@@ -32,17 +27,14 @@ class Observer:
     def recovered(self, processor: Processor, seconds: float) -> None:
         """A partition came back."""
         self._metrics.recovery.labels(processor.agent.name).observe(seconds)
-        self._show_state(processor)
+        self.state(processor)
 
     def epoch(self, partition: Partition, seconds: float) -> None:
         """An epoch was seen through."""
         self._metrics.epoch.labels(partition.processor.agent.name).observe(seconds)
-        place = (partition.topic, partition.number)
-        if (now := time.monotonic()) > self._state_at.get(place, 0.0) + STATE_S:
-            self._state_at[place] = now
-            self._show_state(partition.processor)
 
-    def _show_state(self, processor: Processor) -> None:
+    def state(self, processor: Processor) -> None:
+        """Show how large the tables of a partition are, and which models are in force."""
         agent = processor.agent.name
         for name, table in processor.state.tables.items():
             self._metrics.state_rows.labels(agent, name, str(processor.partition)).set(len(table))
