@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from affluent import cli
 from affluent.letter_choice import Filters, chosen, meant, moment, one
-from affluent.letter_pages import causes, letter_as_dict
+from affluent.letter_pages import cause_page, causes, letter_as_dict, letter_page
 from consumers.letters import Entry, Letters
 from infra.errors import Fault
 from producers.mending import open_letter
@@ -178,6 +178,36 @@ def test_an_empty_topic_is_told_from_a_wrong_word() -> None:
 def test_a_moment_is_a_span_or_a_time() -> None:
     assert moment("2h", NOW) == NOW - timedelta(hours=2)
     assert moment("2026-11-21T10:00+02:00", NOW) == NOW - timedelta(hours=4)
+
+
+def test_the_page_of_causes_fits_100_columns_and_cuts_no_id(capsys: pytest.CaptureFixture[str]) -> None:
+    found = letters(
+        *(entry(n, detail=f"field lateness_s: expected -604800.0 to 604800.0, found {n}" + "!" * 40 * n) for n in range(1, 4))
+    )
+
+    cause_page(causes(found, found.entries.values()), unreadable=2)
+
+    out = capsys.readouterr().out
+    assert max(len(line) for line in out.splitlines()) <= 100
+    assert all(word in out for word in ("letter-1", "2026-11-21 03:00", "predict_delay of dispatch.assignments.v1", "2 records"))
+
+
+def test_the_page_of_a_letter_marks_the_field_at_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = next(each for each in bad.every(7) if each.name == "out of range")
+    letter = build(
+        DeadLetter, event_id="letter-1", origin_topic=FACTS, reason=wrong.reason, raw_key=wrong.key, raw_value=wrong.value,
+        detail="field lateness_s: expected -604800.0 to 604800.0, found 1000000000.0", size=len(wrong.value or b""),
+    )  # fmt: skip
+    found = letters(entry(1))
+    found.learn(redriven(1, lies_at=50))
+    opened = open_letter(letter, {7: avro.schema(AssignmentAccepted)}.get)
+
+    letter_page(letter_as_dict(found, found.entries["letter-1"], opened, "out_of_range: it is"))
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if "at fault" in line] == ["lateness_s"]
+    assert max(map(len, lines)) <= 100
+    assert any("redriven" in line and "ann" in line and f"{FACTS}[0]@50" in line for line in lines)
 
 
 @pytest.mark.parametrize(("message", "fault_in", "unread"), [("truncated", "distance_km", 2), ("not UTF-8", "event_id", 0)])
