@@ -95,7 +95,7 @@ def fold(facts: Batch, known: Features, delays: Delays, state: State) -> Scored:
 def _fresh(facts: Batch, known: Features, delays: Delays) -> NDArray[Any]:
     """Return what each acceptance would open."""
     jobs = known.accepted
-    fresh = np.zeros(jobs.n, OPEN.dtype)
+    fresh = np.empty(jobs.n, OPEN.dtype)  # every field is filled below
     for name in ("delay_s", "low_s", "high_s", "baseline_s"):
         fresh[name] = getattr(delays, name)
     accepted = facts.number(AssignmentAccepted)
@@ -106,7 +106,7 @@ def _fresh(facts: Batch, known: Features, delays: Delays) -> NDArray[Any]:
     fresh["prediction_id"] = ids.data.view("S32")
     fresh["source"] = hash_strings(jobs["depot_id"], jobs["source"])
     fresh["model"] = hash_strings(jobs["depot_id"], delays.model)
-    fresh["features"][:, : len(NAMES)] = known.x
+    fresh["features"][:, : len(NAMES)], fresh["features"][:, len(NAMES) :] = known.x, 0.0
     return fresh
 
 
@@ -136,7 +136,7 @@ def _settle_part(
         return np.empty(0, OPEN.dtype), np.empty(0, np.int64)
     opens = table.slots(_key(accepted))
     closes = np.concatenate([table.slots(_key(completed), create=False), opens[story.met_by]])
-    out, settled = np.zeros(len(closes), OPEN.dtype), np.empty(len(closes), np.int64)
+    out, settled = np.empty(len(closes), OPEN.dtype), np.empty(len(closes), np.int64)
     done, unmatched, replaced, ahead = _settle(
         np.array([facts.number(AssignmentAccepted), facts.number(DeliveryCompleted)]),
         story.kind, story.row, story.standing, story.opens,
