@@ -17,6 +17,7 @@ from schemas.event import Event
 from streams.dispatch import TOPOLOGY
 from streams.engine.processor import Processor
 from tests.builders import USUAL_AT, build
+from tests.contract import test_laws as laws
 from tests.contract.test_laws import IDS, PREDICT, SCHEMAS, bundles, by_key, everything, logs, run
 from tests.deliveries import events, images, small
 
@@ -65,6 +66,23 @@ def test_a_log_in_disorder_gives_identical_outputs_on_one_three_and_twelve_parti
     one, three, twelve = (by_key(everything(story, n)) for n in (1, 3, 12))
     assert sum(map(len, one.values())) > FACTS / 2
     assert one == three == twelve
+
+
+def test_truths_that_wait_are_read_back_with_the_state_and_meet_their_jobs_after_it(story: list[Event]) -> None:
+    (records,) = logs(story, 1)
+    heard: dict[tuple[type[Event], str], int] = {}
+    for place, event in enumerate(story):
+        if isinstance(event, AssignmentAccepted | DeliveryCompleted):
+            heard.setdefault((type(event), event.assignment_id), place)
+    waits = [
+        place
+        for (kind, job), place in heard.items()
+        if place < heard.get((AssignmentAccepted, job), 0) and kind is DeliveryCompleted
+    ]
+    for place in waits[::8]:
+        _, before = run(records.slice(0, place + 1))
+        assert len(before.state[TRUTHS]) > 0
+        laws.test_state_read_back_from_its_log_goes_on_with_identical_bytes(story, (place + 1.5) / len(records))
 
 
 def job(name: str, minutes: float) -> AssignmentAccepted:
