@@ -167,7 +167,9 @@ def test_a_damaged_state_record_is_refused_and_the_state_can_be_rebuilt_from_the
         sender.send(range(sent, sent + 480))
         sender.flush()
         workers.start()
-        ledger.close(f"state {how}, rebuilt", scene, workers, struck=1, sent=sent + 480)
+        verdict = ledger.close(f"state {how}, rebuilt", scene, workers, struck=1, sent=sent + 480)
+
+    assert verdict.repeated == 0
 
 
 def test_the_depots_of_the_facts_reach_every_partition_equally() -> None:
