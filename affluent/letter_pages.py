@@ -158,7 +158,7 @@ def _fields(out: Console, told: Mapping[str, Any]) -> None:
         names.append(told["fault_in"])
     for name in [*names, *(each for each in told["unread"] if each not in names)]:
         read, bad = name in told["fields"], name == told["fault_in"]
-        value = Text(str(told["fields"][name])) if read else Text("not readable" if bad else "behind it", "dim")
+        value = Text(str(told["fields"][name])) if read else Text("not readable", "dim")
         table.add_row(Text(name, "bold red" if bad else ""), value, Text("◄ at fault" if bad else "", "bold red"))
     out.print(table)
     if told["bytes_over"]:

@@ -16,7 +16,10 @@ from schemas.columns.walking import Endless, Malformed, least_bytes, stretches
 
 @dataclass(frozen=True, slots=True)
 class Salvage:
-    """What the bytes say, read by one schema. broken: the field that could not be read; unread: those behind it; left: bytes over."""
+    """What the bytes say, read by one schema.
+
+    broken: the first field that could not be read, and why; unread: the others that could not be; left: bytes over.
+    """
 
     event: str
     fields: Mapping[str, Any]
@@ -53,7 +56,8 @@ def salvage(schema: Mapping[str, Any], body: bytes) -> Salvage:
     kinds = {entry["name"]: entry["type"] for entry in schema["fields"]}
     least_bytes(fastavro.parse_schema(dict(schema)))
     fields: dict[str, Any] = {}
-    broken, why, end, named, unread = None, "", 0, _named(schema), list(kinds)
+    wrong: list[tuple[str, str]] = []
+    end, named, unread = 0, _named(schema), list(kinds)
     try:
         for name, start, stop in stretches(schema, body):
             unread.remove(name)
@@ -61,11 +65,11 @@ def salvage(schema: Mapping[str, Any], body: bytes) -> Salvage:
             try:
                 fields[name] = _value(_inlined(kinds[name], named, set()), body[start:stop])
             except (ValueError, OverflowError, EOFError) as fault:  # its length is right, so what follows can be read
-                broken, why = (broken, why) if broken else (name, _short(fault))
+                wrong.append((name, _short(fault)))
     except Malformed as fault:
-        at = unread.pop(0)
-        broken, why = (broken, why) if broken else (at, str(fault))
-    return Salvage(schema["name"], fields, broken, why, tuple(unread), len(body) - end)
+        wrong.append((unread.pop(0), str(fault)))
+    broken, why = wrong[0] if wrong else (None, "")
+    return Salvage(schema["name"], fields, broken, why, (*(name for name, _ in wrong[1:]), *unread), len(body) - end)
 
 
 def _value(kind: Any, raw: bytes) -> Any:
