@@ -252,6 +252,9 @@ Since = Annotated[
 Like = Annotated[
     str | None, Option("--like", metavar="ID", help="Only letters of the same cause as this one.", show_default=False)
 ]
+Edit = Annotated[
+    Path | None, Option(metavar="FILE", help="Send the event of this JSON file (`fields` of `show --json`).", show_default=False)
+]
 LetterId = Annotated[
     str | None, Argument(metavar="ID", help="One letter; without it, all open ones that agree.", show_default=False)
 ]
@@ -286,7 +289,7 @@ def letters_show(
 @letters.command("redrive")
 def letters_redrive(
     id: LetterId = None, agent: OfAgent = None, topic: OfTopic = None, reason: OfReason = None, since: Since = None, like: Like = None,
-    edit: Annotated[Path | None, Option(metavar="FILE", help="Send the event of this JSON file.", show_default=False)] = None,
+    edit: Edit = None,
     schema: Annotated[str | None, Option(help="Its bytes are this event: read, check and encode them anew.", show_default=False)] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="Only show what would be sent.")] = False,
     by: By = None, yes: Yes = False, json: Json = False,
