@@ -1,26 +1,30 @@
 """What do two workers do that one does not?
 
-    python -m tests.benchmarks.scaling [--json] [--quick] [--jobs 3000000]
+    python -m tests.benchmarks.scaling [--json] [--quick] [--jobs 1500000]
 
 One worker on the first core, then two, one a core, that share the partitions. On a machine of two cores the second worker shares its
-core with the broker, and the result says so. Measured from when every worker holds its share; every answer is read back.
+core with the broker, and the result says so. The workers take their shares of an empty topic, are held still while the load is
+written, and then let go; every answer is read back.
 """
 
 import argparse
+import signal
 import time
 from typing import Any
 
+from infra import kafka
 from tests.benchmarks.harness import cores, shown, told
-from tests.benchmarks.harness.ends import Ends, Sample, slope
+from tests.benchmarks.harness.ends import Ends, Sample, follow, slope
 from tests.benchmarks.harness.process import Watched
 from tests.benchmarks.harness.programs import ours
 from tests.benchmarks.harness.scene import Scene, scene
+from tests.benchmarks.work import records
 from tests.benchmarks.work.reference import reference
 from tests.benchmarks.work.verify import verify
 from tests.benchmarks.work.wire import PARTITIONS
 
-JOBS, QUICK = 3_000_000, 200_000
-MOST_S = 90.0
+JOBS, QUICK = 1_500_000, 100_000
+MOST_S, SHARE_S = 60.0, 30.0
 
 
 def held(ports: list[int]) -> list[int]:
@@ -30,40 +34,52 @@ def held(ports: list[int]) -> list[int]:
 
 
 def run(at: Scene, workers: int, jobs: int) -> dict[str, Any]:
-    """Let so many workers go through the load together."""
-    topic, out, group = at.load(jobs), at.answers(f"scaling-{workers}"), f"bench-scaling-{workers}"
+    """Let so many workers go through the load together. Raises RuntimeError if they do not finish."""
+    topic, out, group = f"bench.jobs-scaling-{workers}.v1", at.answers(f"scaling-{workers}"), f"bench-scaling-{workers}"
+    kafka.ensure_topics(at.kafka, [records.topic(topic)])
     places = [[core] for core in cores.worker_cores(workers)]
     watched = [_start(at, topic, out, group, number, places[number % len(places)]) for number in range(workers)]
     samples: list[Sample] = []
     try:
-        ports = [shown.port(each) for each in watched]
-        ends, until = Ends(at.kafka, out), time.monotonic() + MOST_S
-        while time.monotonic() < until and all(each.code is None for each in watched):
-            used = sum(each.cpu_s() for each in watched)
-            samples.append(
-                Sample(time.monotonic(), ends.now(), used, {}, {"whole": float(min(held(ports)) >= PARTITIONS // workers)})
-            )
-            if samples[-1].outputs >= jobs:
-                break
-            time.sleep(0.1)
-        shares = held(ports)
+        shares = _shared([shown.port(each) for each in watched])
+        for each in watched:
+            each.signal(signal.SIGSTOP)
+        try:
+            records.write(at.kafka, topic, jobs)
+        finally:
+            for each in watched:
+                each.signal(signal.SIGCONT)
+        ends = Ends(at.kafka, out)
+
+        def look() -> tuple[int, float, dict[int, float], dict[str, float]]:
+            return ends.now(), sum(each.cpu_s() for each in watched), {}, {}
+
+        samples = follow(
+            look, until=jobs, alive=lambda: all(each.code is None for each in watched), start_s=MOST_S, most_s=MOST_S
+        )
         if not samples or samples[-1].outputs < jobs:
             raise RuntimeError(f"{workers} workers did not finish: {[each.last_words() for each in watched]}")
     finally:
         for each in watched:
             each.stop()
-    whole = [sample for sample in samples if sample.stages["whole"]]
-    steady = slope(whole if len(whole) > 2 else samples)
-    verdict = verify(at.kafka, out, reference(jobs))
-    at.forget(out)
+    steady, verdict = slope(samples), verify(at.kafka, out, reference(jobs))
+    for each in (topic, out):
+        at.forget(each)
     return {
         "workers": workers,
         "partitions": shares,
         "records_per_s": round(steady.records_per_s),
         "cpu_us_per_record": round(steady.us(steady.cpu_s), 2),
-        "measured_records": steady.records,
         "verified": verdict.as_dict(),
     }
+
+
+def _shared(ports: list[int]) -> list[int]:
+    """Wait until every worker holds its share of the partitions, or SHARE_S are over; returns how many each holds."""
+    until = time.monotonic() + SHARE_S
+    while min(shares := held(ports)) < PARTITIONS // len(ports) and time.monotonic() < until:
+        time.sleep(0.2)
+    return shares
 
 
 def _start(at: Scene, topic: str, out: str, group: str, number: int, place: list[int]) -> Watched:
