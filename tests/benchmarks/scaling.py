@@ -63,8 +63,8 @@ def run(at: Scene, workers: int, jobs: int) -> dict[str, Any]:
         for each in watched:
             each.stop()
     steady, verdict = slope(samples), verify(at.kafka, out, reference(jobs))
-    for each in (topic, out):
-        at.forget(each)
+    for done in (topic, out):
+        at.forget(done)
     return {
         "workers": workers,
         "partitions": shares,
