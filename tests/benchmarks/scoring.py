@@ -28,13 +28,20 @@ CUT_S = 20.0
 """A slow program is cut after so long: what it answered by then counts."""
 
 
-def runs(at: Scene, programs: Sequence[Program], rounds: int, *, quick: bool) -> dict[str, list[Run]]:
-    """Run them all, in turn, then in the opposite order, and so on."""
+def runs(at: Scene, programs: Sequence[Program], rounds: int, failed: dict[str, str], *, quick: bool) -> dict[str, list[Run]]:
+    """Run them all, in turn, then in the opposite order, and so on. A peer that does not run goes into `failed`; ours must run."""
     found: dict[str, list[Run]] = {program.name: [] for program in programs}
     for number in range(rounds):
         for program in programs if number % 2 == 0 else programs[::-1]:
             jobs = QUICK if quick else LARGE if program.large else SMALL
-            run = measure(at, program, jobs, number, most_s=60.0 if program.large else CUT_S)
+            try:
+                run = measure(at, program, jobs, number, most_s=60.0 if program.large else CUT_S)
+            except RuntimeError as error:
+                if program.is_ours:
+                    raise
+                failed[program.name] = str(error)
+                told.say(f"{program.name}: {error}")
+                continue
             found[program.name].append(run)
             errors = f"{run.verdict.errors} errors in {run.verdict.answers:,} answers"
             told.say(f"{program.name}: {run.records_per_s:,.0f}/s, {run.cpu_us_per_record:.2f} us, {errors}")
@@ -123,10 +130,11 @@ def main() -> None:
     asked = {name: peer(name) for name in wanted}
     programs = [*map(ours, OURS), *(each for each in asked.values() if isinstance(each, Program))]
     with scene() as at:
-        found = answer(runs(at, programs, given.rounds or (1 if given.quick else 2), quick=given.quick), programs)
+        failed = {name: why for name, why in asked.items() if isinstance(why, str)}
+        found = answer(runs(at, programs, given.rounds or (1 if given.quick else 2), failed, quick=given.quick), programs)
         if given.dispatch and not given.quick:
             found["dispatch"] = dispatch.line(at, given.dispatch)
-    found |= {"not_run": {name: why for name, why in asked.items() if isinstance(why, str)}, "machine": told.machine()}
+    found |= {"not_run": failed, "machine": told.machine()}
     told.result(found) if given.json else print(table(found))
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from tests.benchmarks import peers
 from tests.benchmarks.harness.process import Watched
 from tests.benchmarks.harness.scene import Scene
-from tests.benchmarks.work import forest
+from tests.benchmarks.peers.size import python_lines
+from tests.benchmarks.work import agent, events, forest
 
 OURS = {"ours": "forest", "ours_onnxruntime": "onnxruntime"}
 """Our own lines, and the backend that scores in each."""
@@ -43,7 +44,8 @@ class Program:
 
 def ours(name: str = "ours") -> Program:
     """Return our worker, with the backend of this line."""
-    return Program(name, "tests.benchmarks.work.worker", ("--backend", OURS[name]))
+    lines = python_lines(agent.__file__, events.__file__)
+    return Program(name, "tests.benchmarks.work.worker", ("--backend", OURS[name]), lines=lines)
 
 
 LARGE_PEERS = {"loop_batch", "echo", "kafka_streams"}
