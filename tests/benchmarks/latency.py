@@ -35,6 +35,17 @@ def measured(rates: tuple[int, ...], *, quick: bool) -> list[dict[str, Any]]:
     return found
 
 
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """Return the rates of a command line. Raises ArgumentTypeError that says what was expected."""
+    try:
+        rates = tuple(map(int, text.split(",")))
+    except ValueError:
+        rates = (0,)
+    if min(rates) < 1:
+        raise argparse.ArgumentTypeError(f"expected events a second, whole numbers with commas between, found {text!r}")
+    return rates
+
+
 def table(found: list[dict[str, Any]]) -> str:
     """Return the result for people."""
     rows = [f"{'rate':>8} {'program':8}{'p50':>8}{'p95':>8}{'p99':>8}{'max':>9}{'lost':>6}{'core':>7}   ms; load average"]
@@ -68,9 +79,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--json", action="store_true")
     options.add_argument("--quick", action="store_true", help="one rate for a second: to see that it works")
-    options.add_argument("--rates", default=None, help="events a second, with commas between")
+    options.add_argument("--rates", type=whole_numbers, default=None, help="events a second, with commas between")
     given = options.parse_args()
-    rates = tuple(map(int, given.rates.split(","))) if given.rates else RATES[:1] if given.quick else RATES
+    rates = given.rates or (RATES[:1] if given.quick else RATES)
     found = measured(rates, quick=given.quick)
     told.result(found) if given.json else print(table(found))
 

@@ -16,6 +16,7 @@ from tests.benchmarks.harness.chart import Bar, bars
 from tests.benchmarks.harness.measure import Run, measure
 from tests.benchmarks.harness.programs import OURS, Program, ours, peer
 from tests.benchmarks.harness.scene import Scene, scene
+from tests.benchmarks.peers import NAMES
 
 PEERS = ("loop_batch", "loop", "faust", "faust_take", "quix", "kafka_streams")
 QUICK_PEERS = ("loop",)
@@ -120,20 +121,20 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=None)
     options.add_argument("--dispatch", type=int, default=300_000, help="facts for the dispatch agent; 0 leaves it out")
     given = options.parse_args()
-    wanted = (
-        ("loop",)
-        if given.peers is None and given.quick
-        else PEERS
-        if given.peers is None
-        else tuple(filter(None, given.peers.split(",")))
-    )
+    usual = QUICK_PEERS if given.quick else PEERS
+    wanted = usual if given.peers is None else tuple(filter(None, given.peers.split(",")))
+    if unknown := sorted(set(wanted) - set(NAMES)):
+        options.error(f"--peers: expected names among {', '.join(NAMES)}, found {', '.join(unknown)}")
     asked = {name: peer(name) for name in wanted}
     programs = [*map(ours, OURS), *(each for each in asked.values() if isinstance(each, Program))]
     with scene() as at:
         failed = {name: why for name, why in asked.items() if isinstance(why, str)}
         found = answer(runs(at, programs, given.rounds or (1 if given.quick else 2), failed, quick=given.quick), programs)
         if given.dispatch and not given.quick:
-            found["dispatch"] = dispatch.line(at, given.dispatch)
+            try:
+                found["dispatch"] = dispatch.line(at, given.dispatch)
+            except RuntimeError as error:
+                failed["dispatch"] = str(error)
     found |= {"not_run": failed, "machine": told.machine()}
     told.result(found) if given.json else print(table(found))
 
