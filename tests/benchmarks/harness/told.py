@@ -3,10 +3,15 @@
 import json
 import os
 import platform
+import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import KafkaException
+
+from infra.errors import Fault, Unavailable
 from tests.benchmarks.harness import cores
 
 LIBRARIES = ("numpy", "numba", "confluent-kafka", "onnxruntime", "faust-streaming", "fastavro", "quixstreams")
@@ -50,10 +55,20 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
+def run(main: Callable[[], None]) -> None:
+    """Run a benchmark; what went wrong with a program or a server is one line and exit code 1, not a traceback."""
+    try:
+        main()
+    except (Fault, Unavailable, RuntimeError, KafkaException) as error:
+        say(f"bench: {' '.join(str(error).split())}")
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        say("bench: stopped")
+        raise SystemExit(1) from None
+
+
 def say(text: str) -> None:
     """Tell a person what goes on, on standard error: standard output is for the result."""
-    import sys
-
     print(text, file=sys.stderr, flush=True)
 
 
