@@ -160,6 +160,13 @@ class Met:
         return np.asarray((self.became == EQUAL) | (self.became == DIFFERENT))
 
 
+def _sealed(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a view that nobody can write to: numba would compile once more for each mixture of those that can and cannot be."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
 class Matching:
     """The outputs of one topic's partition, from both sides."""
 
@@ -189,8 +196,9 @@ class Matching:
         slots = self._table.slots(np.ascontiguousarray(outputs.ids))
         met = Met(slots, np.empty(n, np.uint8), np.empty(n, np.int64), np.empty(n, np.int64))
         _meet(
-            ours, slots, outputs.offsets, outputs.appended_at, outputs.causes, hash_strings(keys, values),
-            keys.data, keys.start, keys.length, values.data, values.start, values.length,
+            ours, _sealed(slots), _sealed(outputs.offsets), _sealed(outputs.appended_at), _sealed(outputs.causes),
+            _sealed(hash_strings(keys, values)), _sealed(keys.data), _sealed(keys.start), _sealed(keys.length),
+            _sealed(values.data), _sealed(values.start), _sealed(values.length),
             self._table.rows, self._buffer, self._counts, met.became, met.waited_ms, met.others,
         )  # fmt: skip
         self._table.forget_changes()
