@@ -60,6 +60,7 @@ class Table:
         self._undo: Ints = np.empty(0, np.int64)
         self._before: NDArray[np.uint8] = np.empty((0, spec.dtype.itemsize), np.uint8)
         self._pending: list[Slots] = []
+        self._most_touched = 0
         self._dirty: Slots = np.empty(0, np.int64)
         self._changed = 0
         self._gone: list[Hashes] = []
@@ -79,8 +80,8 @@ class Table:
     @property
     def capacity_bytes(self) -> int:
         """Memory held, bytes."""
-        own = self.used * (self.spec.dtype.itemsize + 32) + self._new.nbytes + self._old.nbytes
-        return own + self._before.nbytes + self._undo.nbytes + self._dirty.nbytes
+        rows = (self.used + self._most_touched) * (self.spec.dtype.itemsize + 32)
+        return rows + self._new.nbytes + self._old.nbytes + self._dirty.nbytes
 
     def _reach(self, size: int) -> None:
         self._memory.reach(size)
@@ -175,6 +176,7 @@ class Table:
         """The batch succeeded: what it touched will be logged at the next cut."""
         count = int(self._counts[probing.UNDO])
         if count:
+            self._most_touched = max(self._most_touched, count)
             if self._changed + count > len(self._dirty):
                 self._dirty = _longer(self._dirty, 2 * (self._changed + count))
             self._changed = undoing.note(self._undo, self._meta, self._counts, self._epoch, self._dirty, self._changed)

@@ -11,7 +11,8 @@ from models.compiled import compiled, inner, lean
 
 Ids = NDArray[np.uint64]
 Times = NDArray[np.int64]
-_EMPTY = -1
+_EMPTY = 0
+"""An index cell holds a place of the ring + 1. All empty is all zeros: memory that the system gives when it is first touched."""
 
 
 @inner
@@ -19,7 +20,7 @@ def _cell(index: NDArray[np.int32], ring: Ids, one: np.uint64) -> int:
     """Return the index cell that holds this id, or the empty one where it would go."""
     mask = index.shape[0] - 1
     cell = np.int64(one & np.uint64(mask))
-    while index[cell] != _EMPTY and ring[index[cell]] != one:
+    while index[cell] != _EMPTY and ring[index[cell] - 1] != one:
         cell = (cell + 1) & mask
     return cell
 
@@ -33,7 +34,7 @@ def _remove(index: NDArray[np.int32], ring: Ids, cell: int) -> None:
         cell = (cell + 1) & mask
         if index[cell] == _EMPTY:
             break
-        home = np.int64(ring[index[cell]] & np.uint64(mask))
+        home = np.int64(ring[index[cell] - 1] & np.uint64(mask))
         if ((cell - home) & mask) >= ((cell - hole) & mask):
             index[hole] = index[cell]
             hole = cell
@@ -49,7 +50,7 @@ def _seen(
     size = 1
     while size < 2 * n + 2:
         size *= 2
-    own = np.full(size, _EMPTY, np.int32)
+    own = np.zeros(size, np.int32)
     out = np.zeros(n, np.bool_)
     fresh = 0
     for i in range(n):
@@ -58,16 +59,16 @@ def _seen(
         cell = _cell(own, ids, ids[i])
         found, known = False, np.int64(0)
         if own[cell] != _EMPTY:
-            found, known = True, at[own[cell]]
+            found, known = True, at[own[cell] - 1]
         else:
-            old = index[_cell(index, ring, ids[i])]
-            if old != _EMPTY:
+            old = index[_cell(index, ring, ids[i])] - 1
+            if old >= 0:
                 number = head - 1 - (head - 1 - old) % capacity
                 found, known = number >= head + fresh - capacity, ring_at[old]
         if found and abs(at[i] - known) <= horizon:
             out[i] = True
         else:
-            own[cell] = i
+            own[cell] = i + 1
             fresh += 1
     return out
 
@@ -79,12 +80,12 @@ def _add(ids: Ids, at: Times, head: int, ring: Ids, ring_at: Times, index: NDArr
         place = (head + i) % capacity
         if head + i >= capacity:
             old = _cell(index, ring, ring[place])
-            if index[old] == place:
+            if index[old] == place + 1:
                 _remove(index, ring, old)
         cell = _cell(index, ring, ids[i])
         ring[place] = ids[i]
         ring_at[place] = at[i]
-        index[cell] = np.int32(place)
+        index[cell] = np.int32(place + 1)
 
 
 class Recent:
@@ -94,7 +95,7 @@ class Recent:
         self.capacity, self.horizon_ms, self.head = capacity, horizon_ms, 0
         self._ring: Ids = np.zeros(capacity, np.uint64)
         self._at: Times = np.zeros(capacity, np.int64)
-        self._index = np.full(1 << (2 * capacity - 1).bit_length(), _EMPTY, np.int32)
+        self._index = np.zeros(1 << (2 * capacity - 1).bit_length(), np.int32)
         self._told: Times | None = None
 
     def seen(self, ids: Ids, at: Times, ask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -136,4 +137,4 @@ class Recent:
 @lean
 def _refill(ids: Ids, first: int, ring: Ids, index: NDArray[np.int32]) -> None:
     for i in range(ids.shape[0]):
-        index[_cell(index, ring, ids[i])] = np.int32((first + i) % ring.shape[0])
+        index[_cell(index, ring, ids[i])] = np.int32((first + i) % ring.shape[0] + 1)
