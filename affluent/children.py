@@ -99,6 +99,15 @@ class Child:
             self.process.wait()
 
 
+def workers(name: str, command: Sequence[str], number: int, *, member: str = "") -> list[Child]:
+    """Return so many workers that share the work of one. member: the static name set for it, empty for none.
+
+    Two with one static name would put each other out of their group, so each adds its number, the same after every restart.
+    """
+    own = [{"AFFLUENT_STREAM__MEMBER": f"{member}-{i}"} if member else {} for i in range(number)]
+    return [Child(f"{name}-{i}", command, environment=own[i]) for i in range(number)]
+
+
 _LOOK_S = 0.1
 
 

@@ -33,10 +33,12 @@ def stream(domain: str, *, workers: int = 1) -> int:
     """
     topology_of(domain)
     if workers > 1:
-        from affluent.children import Child, supervise
+        from affluent import children
 
-        children = [Child(f"stream-{domain}-{i}", ["stream", domain]) for i in range(workers)]
-        return supervise(children, lambda text: LOG.warning(text))
+        member = wiring.settings().stream.member
+        return children.supervise(
+            children.workers(f"stream-{domain}", ["stream", domain], workers, member=member), lambda text: LOG.warning(text)
+        )
     return _worker(domain)
 
 

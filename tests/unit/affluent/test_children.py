@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from affluent.children import workers
 from affluent.restarts import Restarts, explain
 from streams.engine.watchdog import STUCK
 
@@ -171,6 +172,15 @@ def test_nobody_is_left_when_the_supervisor_is_killed(supervised) -> None:
 
     assert one.process.wait() == -signal.SIGKILL
     assert all(gone(pid) for pid in one.started)
+
+
+def test_workers_with_a_static_name_have_one_each_and_keep_it() -> None:
+    two = workers("stream-x", ["stream", "x"], 2, member="here")
+    assert [(child.name, child.environment) for child in two] == [
+        ("stream-x-0", {"AFFLUENT_STREAM__MEMBER": "here-0"}),
+        ("stream-x-1", {"AFFLUENT_STREAM__MEMBER": "here-1"}),
+    ]
+    assert [child.environment for child in workers("stream-x", ["stream", "x"], 2)] == [{}, {}]
 
 
 @given(st.lists(st.floats(0, 60), min_size=5, max_size=5), st.integers(-15, 255))
