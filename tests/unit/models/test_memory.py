@@ -9,6 +9,7 @@ import pytest
 
 from models import memory
 from models.memory import Growing
+from models.tables import Table, TableSpec
 
 LIMITED = """
 import resource
@@ -80,3 +81,19 @@ def test_a_table_works_where_address_space_is_limited() -> None:
     done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=False)
 
     assert done.stdout.split() == ["False", "100000"], done.stderr[-500:]
+
+
+@pytest.mark.skipif(not memory.reservable(), reason="address space is rationed here")
+def test_a_table_that_is_let_go_gives_everything_back() -> None:
+    mega = 1 << 20
+    before = resident()
+    table = Table(TableSpec("wide", np.dtype([("x", "f8", (128,))])))
+    for at in range(0, 60_000, 2_000):
+        keys = np.arange(at, at + 2_000, dtype=np.uint64)
+        slots = table.slots(np.stack([keys, keys], axis=1))
+        table.rows["x"][slots] = 1.0
+        table.keep()
+    assert resident() - before > 50 * mega
+
+    del table
+    assert resident() - before < 16 * mega
