@@ -69,9 +69,7 @@ def note(undo: Ints, meta: Ints, counts: Ints, epoch: int, dirty: Slots, n: int)
 
 
 @lean
-def take_back(
-    undo: Ints, before: Bytes, pending: Slots, meta: Ints, rows: Bytes, new: Ints, old: Ints, counts: Ints
-) -> None:  # fmt: skip
+def take_back(undo: Ints, before: Bytes, pending: Slots, meta: Ints, rows: Bytes, new: Ints, old: Ints, counts: Ints) -> None:
     """Put every touched row back as it was before the batch."""
     for i in range(counts[UNDO]):
         slot = undo[i]
@@ -139,9 +137,7 @@ def older(moments: Ints, meta: Ints, before: int) -> Slots:
 
 
 @lean
-def compact(
-    meta: Ints, rows: Bytes, new: Ints, old: Ints, counts: Ints, epoch: int, dirty: Slots, n: int
-) -> int:  # fmt: skip
+def compact(meta: Ints, rows: Bytes, new: Ints, old: Ints, counts: Ints, epoch: int, dirty: Slots, n: int) -> int:
     """Move the last rows into the free places before them; the moved are changed in this epoch: returns how many rows are."""
     low, high = 0, counts[USED] - 1
     while True:
@@ -169,9 +165,7 @@ def compact(
 
 
 @lean
-def merge(
-    slots: Slots, rows_in: Bytes, rows: Bytes, ends: Ints, end: int
-) -> None:  # fmt: skip
+def merge(slots: Slots, rows_in: Bytes, rows: Bytes, ends: Ints, end: int) -> None:
     """Replace each row unless an epoch that ended later has told it. ends: of the epoch that told each row, + 1; negative if dropped."""
     for i in range(slots.shape[0]):
         slot = slots[i]
