@@ -4,12 +4,16 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from infra.errors import Fault
-from tests.benchmarks.peers import NAMES, SHARED_LINES, asked, environment, install, kit, peer
+from tests.benchmarks.peers import NAMES, SHARED_LINES, asked, environment, install, killed, kit, peer
 from tests.benchmarks.peers.kit import Kit
+from tests.benchmarks.peers.records import answer, encode
 from tests.benchmarks.peers.size import java_lines, python_lines
+from tests.benchmarks.work.domain import FEATURES
+from tests.benchmarks.work.reference import Reference
 
 PROGRAM = '''"""Why?
 
@@ -150,6 +154,20 @@ def test_pip_that_finds_nothing_is_told_in_a_line(cache: Path, tmp_path: Path, m
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(Fault, match=r"pip cannot install toy\.txt for the peer toy: .*affluent-not-there"):
         environment.environment("toy", lock).install()
+
+
+def test_what_a_kill_left_is_counted_by_job_and_by_its_last_answer() -> None:
+    right = Reference(np.array([3, 3, 4, 4]), np.ones((4, FEATURES), np.float32), np.arange(4.0))
+
+    def said(number: int, delay_s: float) -> tuple[bytes, bytes]:
+        fact = {"assignment_id": f"as-{number:08d}"}
+        return b"c%05d" % right.courier[number], encode(answer(fact, delay_s, [1.0] * FEATURES))
+
+    # 0: right, twice. 1: right, then wrong. 2: wrong, then right, in one batch. 3: none.
+    batches = [[said(0, 0.0), said(1, 1.0)], [said(2, 9.0), said(2, 2.0), said(1, 9.0), said(0, 0.0)]]
+    answers = [([key for key, _ in batch], [value for _, value in batch]) for batch in batches]
+    found = killed.judge(answers, right, 2)
+    assert found == killed.Left(4, 2, unanswered=1, answered_again=3, wrong_answers=2, left_wrong=1)
 
 
 def test_the_lock_of_quix_has_hashes_no_hosts_and_the_older_client() -> None:
