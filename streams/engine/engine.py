@@ -222,15 +222,13 @@ class Engine(Service):
     async def _release(self, places: list[Place], *, finish: bool) -> dict[Place, int]:
         held = {place: self._partitions[place] for place in places if place in self._partitions}
         for place, partition in held.items():
-            waiting = sum(map(len, partition.pending))
-            partition.pending.clear()
-            self._source.done(place, -1, waiting)
+            self._source.done(place, -1, partition.drop_pending())
         if finish:
             await asyncio.wait(
                 [asyncio.create_task(self._finish(place)) for place in held] or [asyncio.sleep(0)], timeout=FINISH_S
             )  # type: ignore[type-var]
         for place, partition in held.items():
-            partition.closed = True
+            partition.close()
             self._keepers.pop(place).cancel()
             self._source.done(place, -1, partition.folded_records - partition.logged_records)
             self._observer.released(partition.processor)
@@ -239,13 +237,14 @@ class Engine(Service):
 
     async def _finish(self, place: Place) -> None:
         async with self._locks[place]:
-            await self._close_epoch(self._partitions[place])
+            if not self._partitions[place].closed:
+                await self._close_epoch(self._partitions[place])
 
     def _deliver(self, fetched: Fetched) -> None:
         for records in fetched.records:
             place = (records.topic, records.partition)
             partition = self._partitions.get(place)
-            left_out = len(records) if partition is None else partition.queue(records)
+            left_out = len(records) if partition is None or partition.closed else partition.queue(records)
             if left_out:
                 self._source.done(place, -1, left_out)
             if partition is not None and partition.pending:
@@ -267,6 +266,8 @@ class Engine(Service):
         try:
             rest_s = await self._folder.work(partition)
         except Exception as error:  # noqa: BLE001 - nothing of this batch is acknowledged; the process ends
+            # Its tables hold half of a batch that did not leave: no epoch may be cut from them any more.
+            partition.close()
             self.failed_here(error)
             return
         if partition.pending:

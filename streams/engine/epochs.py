@@ -122,9 +122,20 @@ class Partition:
             records = records.slice(0, most)
         return records
 
+    def drop_pending(self) -> int:
+        """Forget what is queued; return how many records that is."""
+        count = sum(map(len, self.pending))
+        self.pending.clear()
+        return count
+
+    def close(self) -> None:
+        """Take nothing more, fold nothing more, cut no epoch."""
+        self.closed = True
+        self.drop_pending()
+
     def pass_end(self) -> None:
         """Step over what lies before the partition's end and is no record: markers of transactions, what compaction took."""
-        if not self.pending and not self.folding and self.end > self.folded:
+        if not self.closed and not self.pending and not self.folding and self.end > self.folded:
             self.folded = self.expected = self.end
             self.dirty.set()
 

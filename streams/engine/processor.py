@@ -79,11 +79,13 @@ class Processor:
         self.state = State(agent.state, bundles, perf_counter)
         self.recent = Recent(agent.recent_ids, agent.horizon_ms)
         self.reader, self._ids = reader, schema_ids
+        self._at = 0
 
     def process(self, records: Records) -> Effects:
         """Fold the records into the state and return the effects.
 
-        Stops short (`effects.done`) before a model that cannot be loaded now; raises Unavailable if that is the first record.
+        Stops short (`effects.done`) before what cannot be done now, such as a model that cannot be loaded; raises Unavailable if that
+        is the first record.
         """
         began = perf_counter()
         batch = self.reader.read(records)
@@ -92,17 +94,19 @@ class Processor:
         failed = [(letter.index, letter.reason, letter.detail, letter.schema_id) for letter in batch.letters]
         outputs: list[tuple[Batch, Output]] = []
         for start, stop in self._segments(batch):
-            if start < stop:
-                self._segment(batch.slice(start, stop), start, outputs, failed, effects)
-            if stop < batch.n:
-                try:
+            try:
+                self._at = start
+                if start < stop:
+                    self._segment(batch.slice(start, stop), start, outputs, failed, effects)
+                self._at = stop
+                if stop < batch.n:
                     self._obey_model(batch, stop)
-                except Unavailable:
-                    if stop == 0:
-                        raise
-                    effects.done = stop
-                    failed = [one for one in failed if one[0] < stop]
-                    break
+            except Unavailable:
+                if self._at == 0:
+                    raise
+                effects.done = self._at
+                failed = [one for one in failed if one[0] < effects.done]
+                break
         effects.fates = _fates(batch, failed)[: effects.done]
         began = perf_counter()
         effects.sent = [sent for part, output in outputs if (sent := self._encode(part, output)) is not None]
@@ -132,6 +136,7 @@ class Processor:
         self, batch: Batch, start: int, outputs: list[tuple[Batch, Output]], failed: list[Any], effects: Effects
     ) -> None:
         began = perf_counter()
+        self._at = start
         try:
             outputs += self._run(batch, effects)
         except Unavailable:

@@ -1,6 +1,7 @@
 """Does an agent's answer depend on its log alone?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -10,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.errors import Unavailable
+from models.tables import State
 from schemas import avro, catalogue
-from schemas.columns import Columns, Reader, Records, encode
+from schemas.columns import Batch, Columns, Reader, Records, encode
 from schemas.control import Control
 from schemas.dispatch import ASSIGNMENTS, DELAY_PREDICTED, AssignmentAccepted, DelayPredicted
 from schemas.event import Event
 from schemas.letters import DEAD_LETTERS, DeadLetter
 from streams.engine.processor import Processor
+from streams.engine.topology import Output
 from tests.builders import USUAL_AT, build
 from tests.toy import COURIERS, POISON, TOY
 
@@ -155,6 +158,29 @@ def test_a_model_that_cannot_be_loaded_now_stops_the_batch_before_it_and_loses_n
     away[0] = False
     rest = one.process(records.slice(2, 5))
     assert ([p.model for p in predictions(rest)], len(letters(rest))) == (["new"], 1)
+
+
+def test_a_step_that_finds_the_world_away_keeps_what_is_done_and_repeats_nothing() -> None:
+    away = [True]
+
+    def step(facts: Batch, state: State) -> Iterator[Output]:
+        yield from AGENT.step(facts, state)
+        if away[0] and "a5" in facts.of(AssignmentAccepted)["assignment_id"].tolist() and facts.n < 4:
+            raise Unavailable("the store is away")
+
+    # The poison makes the step run in halves: the world goes away when the first of them are done.
+    records = log(
+        [accepted(1), accepted(2), accepted(3), accepted(4), accepted(5), accepted(6, items=POISON), accepted(7), accepted(8)]
+    )
+    one = Processor(replace(AGENT, step=step), 0, reader=Reader(ASSIGNMENTS, SCHEMAS.get), schema_ids=IDS)
+    first = one.process(records)
+    away[0] = False
+    rest = one.process(records.slice(first.done, 8))
+
+    assert first.done == 4
+    assert (len(letters(first)), len(letters(rest)), rest.duplicates) == (0, 1, 0)
+    usual = predictions(processor().process(records))
+    assert [p.features for p in predictions(first) + predictions(rest)] == [p.features for p in usual]
 
 
 def test_ids_of_outputs_depend_on_the_fact_and_not_on_where_it_lies() -> None:
