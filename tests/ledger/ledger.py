@@ -107,3 +107,14 @@ def flowing(scene: Scene, fleet: Fleet, patience_s: float = 60.0) -> None:
         return all(b > a for a, b in zip(before, now, strict=True))
 
     eventually(grown, patience_s, f"an output in each partition of {scene.name}")
+
+
+def shared(scene: Scene, fleet: Fleet, patience_s: float = 60.0) -> None:
+    """Return as soon as as many members hold partitions as there are workers, and every partition has new outputs."""
+
+    def all_hold() -> bool:
+        fleet.require_alive()
+        return logs.holders(scene.brokers, scene.topology.name) >= len(fleet.workers)
+
+    eventually(all_hold, patience_s, f"that each of {len(fleet.workers)} workers has partitions")
+    flowing(scene, fleet, patience_s)

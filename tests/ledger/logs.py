@@ -64,7 +64,8 @@ def _insisting(ask: Callable[[], T]) -> T:
         except KafkaException:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.1)
+            _admin.cache_clear()  # it may go on asking with what it knew of the broker before
+            time.sleep(0.2)
 
 
 def ends(brokers: str, topic: str, partitions: int) -> list[int]:
@@ -87,5 +88,15 @@ def lags(brokers: str, group: str, topic: str, partitions: int) -> list[int]:
         (future,) = _admin(brokers).list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)]).values()
         found = {place.partition: place.offset for place in future.result().topic_partitions}
         return [end - max(found.get(p, 0), 0) for p, end in enumerate(ends(brokers, topic, partitions))]
+
+    return _insisting(ask)
+
+
+def holders(brokers: str, group: str) -> int:
+    """Return how many members of a group hold partitions."""
+
+    def ask() -> int:
+        (future,) = _admin(brokers).describe_consumer_groups([group], request_timeout=15.0).values()
+        return sum(bool(member.assignment.topic_partitions) for member in future.result().members)
 
     return _insisting(ask)

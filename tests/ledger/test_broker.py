@@ -7,7 +7,7 @@ import pytest
 
 from tests.ledger import broker
 from tests.ledger.fleet import fleet
-from tests.ledger.ledger import LONG, Ledger, flowing
+from tests.ledger.ledger import LONG, Ledger, flowing, shared
 from tests.ledger.sender import sending
 from tests.ledger.test_members import PATIENCE_S, WORKERS
 
@@ -19,7 +19,7 @@ STILL_S = 30.0 if LONG else 12.0
 def test_the_broker_stands_still(ledger: Ledger) -> None:
     scene = ledger.scene()
     with fleet(scene, WORKERS) as workers, sending(scene) as sender:
-        flowing(scene, workers)
+        shared(scene, workers)
         broker.stand_still(ledger.stack, STILL_S)
         flowing(scene, workers)
         time.sleep(2)
@@ -33,7 +33,7 @@ def test_the_broker_stands_still(ledger: Ledger) -> None:
 def test_the_broker_ends_and_comes_back(ledger: Ledger, how: signal.Signals) -> None:
     scene = ledger.scene()
     with fleet(scene, WORKERS) as workers, sending(scene) as sender:
-        flowing(scene, workers)
+        shared(scene, workers)
         away_s = broker.restart(ledger.stack, how)
         flowing(scene, workers)
         time.sleep(2)

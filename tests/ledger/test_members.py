@@ -6,7 +6,7 @@ import time
 
 from streams.engine.watchdog import STUCK
 from tests.ledger.fleet import Worker, fleet
-from tests.ledger.ledger import LONG, Ledger, flowing
+from tests.ledger.ledger import LONG, Ledger, flowing, shared
 from tests.ledger.scene import HANG, Stop
 from tests.ledger.sender import sending
 
@@ -21,13 +21,13 @@ WORKERS = 3
 def test_workers_killed_one_at_a_time(ledger: Ledger) -> None:
     scene, chance, kills = ledger.scene(), random.Random(1), 5 if LONG else 1
     with fleet(scene, WORKERS) as workers, sending(scene) as sender:
-        flowing(scene, workers)
+        shared(scene, workers)
         for _ in range(kills):
             time.sleep(chance.uniform(0.2, 2.0))
             workers.kill(chance.choice(workers.workers))
             workers.start()
             time.sleep(SESSION_S)
-            flowing(scene, workers)
+            shared(scene, workers)
         verdict = ledger.close("SIGKILL, one at a time", scene, workers, struck=kills, sent=sender.finish())
 
     assert max(verdict.silences_s) < PATIENCE_S
@@ -36,7 +36,7 @@ def test_workers_killed_one_at_a_time(ledger: Ledger) -> None:
 def test_a_kill_loop(ledger: Ledger) -> None:
     scene, chance, kills = ledger.scene(), random.Random(2), 20 if LONG else 3
     with fleet(scene, WORKERS) as workers, sending(scene) as sender:
-        flowing(scene, workers)
+        shared(scene, workers)
         for _ in range(kills):
             time.sleep(chance.uniform(0.3, 3.0))
             workers.kill(chance.choice(workers.workers))
@@ -48,12 +48,12 @@ def test_a_kill_loop(ledger: Ledger) -> None:
 def test_rolling_restarts_repeat_nothing(ledger: Ledger) -> None:
     scene, rounds = ledger.scene(), 5 if LONG else 1
     with fleet(scene, WORKERS) as workers, sending(scene) as sender:
-        flowing(scene, workers)
+        shared(scene, workers)
         for _ in range(rounds):
             for worker in list(workers.workers):
                 workers.stop(worker)
                 workers.start()
-                flowing(scene, workers)
+                shared(scene, workers)
         verdict = ledger.close("SIGTERM, rolling", scene, workers, struck=rounds * WORKERS, sent=sender.finish())
 
     assert verdict.repeated == 0
@@ -64,14 +64,14 @@ def test_rolling_restarts_repeat_nothing(ledger: Ledger) -> None:
 def test_workers_added_and_removed_every_few_seconds(ledger: Ledger) -> None:
     scene, chance, changes = ledger.scene(), random.Random(3), 30 if LONG else 4
     with fleet(scene, 1) as workers, sending(scene) as sender:
-        flowing(scene, workers)
+        shared(scene, workers)
         for number in range(changes):
             if len(workers.workers) == 1 or (len(workers.workers) < 4 and number % 3 != 2):
                 workers.start()
             else:
                 workers.stop(chance.choice(workers.workers))
             time.sleep(chance.uniform(0.5, 3.0))
-        flowing(scene, workers)
+        shared(scene, workers)
         verdict = ledger.close("workers come and go", scene, workers, struck=changes, sent=sender.finish())
 
     assert max(verdict.silences_s) < PATIENCE_S
@@ -80,14 +80,14 @@ def test_workers_added_and_removed_every_few_seconds(ledger: Ledger) -> None:
 def test_a_worker_that_stands_still_past_its_session_and_goes_on(ledger: Ledger) -> None:
     scene, times = ledger.scene(), 4 if LONG else 1
     with fleet(scene, WORKERS) as workers, sending(scene) as sender:
-        flowing(scene, workers)
+        shared(scene, workers)
         for number in range(times):
             zombie = workers.workers[number % WORKERS]
             zombie.signal(signal.SIGSTOP)
             time.sleep(SESSION_S + 4)
             zombie.signal(signal.SIGCONT)
             time.sleep(2)
-            flowing(scene, workers)
+            shared(scene, workers)
         verdict = ledger.close("SIGSTOP past the session", scene, workers, struck=times, sent=sender.finish())
 
     assert max(verdict.silences_s) < PATIENCE_S
@@ -99,17 +99,17 @@ def test_static_members_that_restart_repeat_nothing_and_one_that_was_killed_come
     named = [scene.but(options={"member": f"{scene.name}-{i}"}) for i in range(WORKERS)]
     with fleet(scene) as workers, sending(scene) as sender:
         held = [workers.start(each) for each in named]
-        flowing(scene, workers)
+        shared(scene, workers)
         for i, each in enumerate(named):
             workers.stop(held[i])
             held[i] = workers.start(each)
-            flowing(scene, workers)
+            shared(scene, workers)
         workers.kill(held[0])
         again = workers.start(named[0])
         while not _lives(again, 4.0):
             assert workers.ended(again) == 1, again.words()
             again, tries = workers.start(named[0]), tries + 1
-        flowing(scene, workers)
+        shared(scene, workers)
         verdict = ledger.close("static: 3 SIGTERM, 1 SIGKILL", scene, workers, struck=WORKERS + 1, sent=sender.finish())
 
     assert tries < 5
@@ -129,5 +129,5 @@ def test_a_worker_that_hangs_ends_itself_and_another_goes_on(ledger: Ledger) -> 
         code = workers.ended(hung)
         assert code == STUCK, f"ended with {code}: {hung.words()}"
         workers.start()
-        flowing(scene, workers)
+        shared(scene, workers)
         ledger.close("a worker hangs", scene, workers, struck=1, sent=sender.finish())

@@ -22,7 +22,7 @@ def strike(ledger: Ledger, scene: Scene, point: str, times: int) -> int:
     chance = random.Random(point)
     with fleet(scene) as workers, sending(scene, RATE) as sender:
         for number in range(times):
-            stop = Stop(point, chance.randint(1, 60), signal.SIGKILL)
+            stop = Stop(point, chance.randint(1, 40), signal.SIGKILL)
             worker = workers.start(scene.but(stop=stop, group=f"{scene.name}-{number}"))
             code = worker.wait()
             assert code == -signal.SIGKILL, f"ended with {code}: {worker.words()}"

@@ -72,7 +72,7 @@ def frozen(worker: Worker) -> bool:
 def test_a_zombie_frozen_in_the_midst_of_an_epoch_changes_nothing_at_rest(ledger: Ledger, point: str) -> None:
     scene = ledger.scene()
     with new_database(ledger.stack) as dsn, sinking(scene, dsn), fleet(scene) as workers, sending(scene) as sender:
-        zombie = workers.start(scene.but(stop=Stop(point, 150, signal.SIGSTOP)))
+        zombie = workers.start(scene.but(stop=Stop(point, 60, signal.SIGSTOP)))
         workers.start()
         workers.start()
         eventually(lambda: frozen(zombie), what="the zombie's standing still")
