@@ -20,7 +20,7 @@ NULL = "null"
 A_PROCESS = 50_000
 """Records for which another process is worth its start."""
 _QUEUE = {"queued.max.messages.kbytes": 16_384, "fetch.wait.max.ms": 5}
-"""A replay reads several topics by turns: each may fetch so much ahead."""
+"""A replay reads several topics by turns: each may fetch so much ahead. All it reads is there by now: no fetch waits for more."""
 
 Shown = Callable[[Any], Callable[[Any, int], None]]
 """Told what there is to do; returns what is told how much of a task is done."""

@@ -31,7 +31,7 @@ from infra.stack import running_stack
 from producers import dispatch, pace
 from producers.client import Producer
 from schemas.columns import Columns, Reader, Records, encode
-from schemas.dispatch import ASSIGNMENTS, DELAY_PREDICTED, PREDICTION_SCORED
+from schemas.dispatch import ASSIGNMENTS, DELAY_PREDICTED, PREDICTION_SCORED, DelayPredicted
 from schemas.event import Topic
 from streams.dispatch import TOPOLOGY
 from streams.engine.reading import bounds, stretch
@@ -224,6 +224,7 @@ def test_one_wrong_record_among_all_is_found_and_named(scene: Scene) -> None:
     live = scene.read(DELAY_PREDICTED.name, place)
     registry = Registry(scene.settings.registry.url)
     event = next(iter(Reader(DELAY_PREDICTED, registry).read(live.slice(7, 8)).rows()))
+    assert isinstance(event, DelayPredicted)
     wrong = event.model_copy(update={"features": [*event.features[:3], 4711.0, *event.features[4:]]})
     number = int.from_bytes((live.values.raw(7) or b"")[1:5], "big")
     raw = kafka.producer(scene.settings.kafka)

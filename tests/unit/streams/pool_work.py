@@ -36,5 +36,6 @@ def doing() -> Iterator[Callable[[str, Callable[[int], None]], tuple[str, int]]]
 @contextmanager
 def refusing() -> Iterator[Callable[..., None]]:
     """Fail before any work."""
-    raise Fault("no brokers are known")
+    if os.getpid():
+        raise Fault("no brokers are known")
     yield print

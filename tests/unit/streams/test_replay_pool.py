@@ -51,9 +51,13 @@ def test_no_process_is_left_behind_when_one_fails(tmp_path: Path) -> None:
 
     def go() -> None:
         try:
-            run([f"wait:{note}", "task 1"], doing, jobs=2, told=lambda task, _n: task == "task 1" and stop())
+            run([f"wait:{note}", "task 1"], doing, jobs=2, told=stop_at_one)
         except KeyboardInterrupt as interrupted:
             failed.append(interrupted)
+
+    def stop_at_one(task: str, _n: int) -> None:
+        if task == "task 1":
+            stop()
 
     def stop() -> None:
         deadline = time.monotonic() + 60
