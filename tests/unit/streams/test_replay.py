@@ -161,7 +161,7 @@ def letters_of_others(log: MemoryLog) -> None:
     origin = {"origin_topic": ASSIGNMENTS.name, "origin_partition": PARTITION, "origin_offset": 3}
     for more in ({"agent": "another", **origin}, {"agent": AGENT.name, **origin, "origin_partition": 4}):
         event = build(DeadLetter, event_id=f"other-{more['agent']}", **more)
-        log.put(DEAD_LETTERS, LETTERS, b"k", encode(Columns.of([event]), IDS[DeadLetter]).raw(0), FIRST_MS)
+        log.put(DEAD_LETTERS, LETTERS, ASSIGNMENTS.name.encode(), encode(Columns.of([event]), IDS[DeadLetter]).raw(0), FIRST_MS)
 
 
 def test_what_was_published_comes_out_again_letters_too() -> None:
@@ -325,8 +325,13 @@ def test_bytes_that_were_given_up_are_still_compared(data: st.DataObject, held_b
     assert not len(matching.alone(ours=False))
 
 
-def test_a_null_is_not_an_empty_value_and_a_longer_key_is_not_a_shorter_value() -> None:
-    for mine, theirs in (((b"k", None), (b"k", b"")), ((b"ka", b"b"), (b"k", b"ab")), ((None, b"v"), (b"", b"v"))):
+def test_another_key_a_null_and_a_border_between_key_and_value_are_differences() -> None:
+    for mine, theirs in (
+        ((b"k", None), (b"k", b"")),
+        ((b"ka", b"b"), (b"k", b"ab")),
+        ((b"ka", b"v"), (b"kb", b"v")),
+        ((None, b"v"), (b"", b"v")),
+    ):
         ids, zero = hash_strings(Strings.of(["a"])), np.zeros(1, np.int64)
         for held_bytes in (0, 1_000):
             matching = Matching(held_bytes=held_bytes)
