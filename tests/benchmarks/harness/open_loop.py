@@ -97,9 +97,11 @@ def _loaded(scene: Scene, watched: Watched, reader: "Reader", topic: str, load: 
     log = scene.folder / f"send-{topic}.log"
     send = Watched((*words, "--rate", str(load.rate), "--at", repr(begin)), log, scene.environment, cores.other_cores()).start()
     try:
-        cpu, reader.arrived = watched.cpu_s(), np.full(FIRST + load.jobs, np.nan)
+        reader.arrived = np.full(FIRST + load.jobs, np.nan)
+        time.sleep(max(0.0, begin - 0.1 - time.monotonic()))
+        cpu, since = watched.cpu_s(), time.monotonic()
         reader.read(load.jobs, until=begin + load.jobs / load.rate + PATIENCE_S, alive=lambda: watched.code is None)
-        used = watched.cpu_s() - cpu
+        share = (watched.cpu_s() - cpu) / (time.monotonic() - since)
         said = send.wait_for("sent=", 30)
     finally:
         send.stop()
@@ -107,7 +109,6 @@ def _loaded(scene: Scene, watched: Watched, reader: "Reader", topic: str, load: 
     late = (1000 * (reader.arrived[FIRST:] - due))[load.measured_from :]
     answered = ~np.isnan(late)
     behind = float(said.split("behind_ms=")[1].split()[0])
-    share = used / (load.jobs / load.rate)
     return Waits(load, late[answered], int((~answered).sum()), behind, share, round(os.getloadavg()[0], 2))
 
 
