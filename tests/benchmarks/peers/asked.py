@@ -4,6 +4,9 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+NOT_HERE = 3
+"""Exit code of a peer that is not installed; its one line on stderr says so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

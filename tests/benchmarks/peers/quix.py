@@ -10,13 +10,13 @@ from collections import deque
 from importlib.util import find_spec
 from typing import Any
 
-from tests.benchmarks.peers.asked import asked
+from tests.benchmarks.peers.asked import NOT_HERE, asked
 from tests.benchmarks.peers.size import python_lines
 
 LINES = python_lines(__file__)
 AT_LEAST_ONCE = (
-    "every record, and state by RocksDB and a changelog at each checkpoint (5 s); what was read after the last checkpoint is "
-    "read again, with the state of before"
+    "every record, and state by RocksDB and a changelog at each checkpoint (5 s); what was read after the last checkpoint is read "
+    "again, with the state of then"
 )
 
 
@@ -69,7 +69,8 @@ def enter() -> None:
     try:
         program = str(python(QUIX.require()))
     except Fault as fault:
-        sys.exit(str(fault))
+        print(fault, file=sys.stderr)
+        sys.exit(NOT_HERE)
     os.execv(program, [program, "-m", "tests.benchmarks.peers.quix", *sys.argv[1:]])
 
 

@@ -11,7 +11,7 @@ SOURCE = Path(__file__).with_name("DelayScoring.java")
 LINES = java_lines(SOURCE)
 AT_LEAST_ONCE = (
     "every record, and state by RocksDB and a changelog, flushed at each commit (1 s); what was read after the last commit is read "
-    "again, and may be counted twice"
+    "again with the state of then, or, where the cache overflowed in between, counted twice"
 )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from infra.errors import Fault
-from tests.benchmarks.peers.asked import asked
+from tests.benchmarks.peers.asked import NOT_HERE, asked
 from tests.benchmarks.peers.kafka_streams.build import KAFKA_STREAMS, command
 from tests.benchmarks.work.wire import ANSWER, JOB
 
@@ -33,7 +33,8 @@ def main() -> None:
     try:
         words = command(KAFKA_STREAMS.require())
     except Fault as fault:
-        sys.exit(str(fault))
+        print(fault, file=sys.stderr)
+        sys.exit(NOT_HERE)
     given = {**asdict(job), "state": state(), "reads": json.dumps(JOB), "writes": json.dumps(ANSWER)}
     os.execv(words[0], [*words, *(word for name, value in given.items() for word in (f"--{name}", value))])
 
