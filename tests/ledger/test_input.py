@@ -1,6 +1,7 @@
 """Is all as it should be when the log is not what one expects: transactions, compaction, retention, a damaged state log?"""
 
 import re
+import signal
 import time
 import uuid
 from collections.abc import Sequence
@@ -119,13 +120,13 @@ def test_retention_that_overtakes_a_running_worker_stops_it_loudly(ledger: Ledge
         with sending(scene) as sender:
             flowing(scene, workers)
         ledger.settle(scene, workers)
-        worker.signal(19)
+        worker.signal(signal.SIGSTOP)
         sender.send(range(sender.sent, sender.sent + 200_000))
         sender.flush()
         ends = logs.ends(scene.brokers, scene.facts.name, PARTITIONS)
         for partition in range(PARTITIONS):
             broker.retain(ledger.stack, scene.facts.name, partition, ends[partition] - 10)
-        worker.signal(18)
+        worker.signal(signal.SIGCONT)
         said = refused(worker)
         workers.workers.remove(worker)
 
