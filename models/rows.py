@@ -216,13 +216,13 @@ class Table:
         if not self._changed and not self._gone:
             return image
         found = undoing.gather(self._dirty[: self._changed], self._meta, self.raw, *_raw(image))
-        keys = [image.keys[:found]]
+        keys = image.keys[:found]
         if self._gone:
             gone = np.concatenate(self._gone)
             # A key that was dropped and came back is live: its live row alone tells. One dropped twice is told twice: no harm.
-            keys.append(gone[self.find(gone) < 0])
+            keys = np.concatenate([keys, gone[self.find(gone) < 0]])
         self._logged()
-        return Image(np.concatenate(keys), image.rows[:found])
+        return Image(keys, image.rows[:found])
 
     def sweep(self, start: int, count: int) -> Image:
         """Return the live rows numbered start to start + count: one step of a rolling snapshot."""

@@ -15,6 +15,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ class Epoch:
     swept: tuple[int, int] = (-1, -1)
 
 
+@cache
 def shape(dtype: np.dtype[Any]) -> str:
     """Return a short hash of a row's shape: rows of another one mean something else."""
     return hashlib.sha256(repr((dtype.descr, dtype.itemsize)).encode()).hexdigest()[:8]
@@ -88,7 +90,9 @@ def write(epoch: Epoch, *, writer: str, number: int, limit: int = PART_BYTES) ->
     parts: list[list[_Piece]] = [[]]
     size = 0
     for piece in _pieces(epoch, limit):
-        more = sum(array.nbytes for array in piece[1])
+        more = 0
+        for array in piece[1]:
+            more += array.nbytes
         if size + more > limit and parts[-1]:
             parts.append([])
             size = 0
