@@ -8,6 +8,8 @@ over: from the assignment until all tables are read. Memory beside that of a wor
 
 import argparse
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from infra import kafka
@@ -33,32 +35,33 @@ def until(watched: Watched, port: int, name: str, at_least: float) -> float:
     return time.monotonic() - began
 
 
-def started(at: Scene, topic: str, group: str) -> tuple[Watched, int]:
-    """Start a worker and wait until it has recovered all partitions; returns it and the port of its metrics."""
+@contextmanager
+def recovered(at: Scene, topic: str, group: str) -> Iterator[tuple[Watched, int]]:
+    """Hold a worker that has recovered all partitions, and the port of its metrics; it is stopped at the end.
+
+    Stopped, not killed: the broker would give a dead worker's partitions away only after its session, which is not our matter here.
+    """
     watched = REMEMBERS.start(at, topic, SILENT, group)
-    port = shown.port(watched)
-    until(watched, port, "affluent_recovery_seconds_count", PARTITIONS)
-    return watched, port
+    try:
+        port = shown.port(watched)
+        until(watched, port, "affluent_recovery_seconds_count", PARTITIONS)
+        yield watched, port
+    finally:
+        watched.stop()
 
 
 def run(at: Scene, count: int) -> dict[str, Any]:
     """Write, stop, recover."""
     empty, full, group = "bench.jobs-none.v1", at.load(count), "bench-recovery"
     kafka.ensure_topics(at.kafka, [records.topic(empty), records.topic(SILENT)])
-    watched, _ = started(at, empty, "bench-nothing")
-    bare = watched.resident_mb()
-    watched.stop()
-    watched, port = started(at, full, group)
-    took = until(watched, port, "affluent_records_total", count)
-    wrote = {"seconds": round(took, 2), "rss_mb": round(watched.resident_mb())}
-    # Stopped, not killed: the broker would give a dead worker's partitions away only after its session, which is not our matter here.
-    watched.stop()
-    watched, port = started(at, full, group)
-    try:
+    with recovered(at, empty, "bench-nothing") as (watched, _):
+        bare = watched.resident_mb()
+    with recovered(at, full, group) as (watched, port):
+        took = until(watched, port, "affluent_records_total", count)
+        wrote = {"seconds": round(took, 2), "rss_mb": round(watched.resident_mb())}
+    with recovered(at, full, group) as (watched, port):
         page = shown.page(port)
         resident, peak = watched.resident_mb(), watched.peak_mb()
-    finally:
-        watched.stop()
     return {
         "keys": int(shown.total(page, "affluent_state_rows")),
         "expected": count,

@@ -1,5 +1,6 @@
 """How is a program started, watched and ended? As a process on its core, with all its threads and children counted."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from tests.benchmarks.harness import cores
 
 ROOT = Path(__file__).parents[3]
 STOP_S = 15.0
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass
@@ -29,8 +31,9 @@ class Watched:
     process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> "Watched":
-        """Start it on its cores."""
-        with self.log.open("ab") as out:
+        """Start it on its cores; it ends with us, however we end."""
+        parent = os.getpid()
+        with self.log.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, *self.words],
                 stdout=out,
@@ -38,9 +41,16 @@ class Watched:
                 stdin=subprocess.DEVNULL,
                 cwd=ROOT,
                 env={**os.environ, **self.environment},
-                preexec_fn=lambda: cores.hold(self.on),  # noqa: PLW1509  # a system call, no lock that a thread may hold
+                preexec_fn=lambda: self._placed(parent),  # noqa: PLW1509  # system calls, no lock that a thread may hold
             )
         return self
+
+    def _placed(self, parent: int) -> None:
+        cores.hold(self.on)
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != parent:
+                os._exit(1)
 
     @property
     def pid(self) -> int:
