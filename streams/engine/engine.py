@@ -6,11 +6,11 @@ and all bookkeeping happens; the others only hand work to the loop and wait.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 from uuid import uuid4
 
-import faust
 import structlog
 from confluent_kafka import KafkaException
 from mode import Service
@@ -35,7 +35,8 @@ from streams.engine.watchdog import Watchdog, end_at_once
 LOG = structlog.get_logger(__name__)
 FINISH_S = 5.0
 ANSWER_S, TELL_S = 5.0, 1.0
-FEW, QUIET = 200, 9
+SMALL_BATCH, REST_SHARE, REST_S = 500, 0.5, 0.01
+FEW, QUIET = 200, 19
 """An epoch of fewer records waits so many times longer: outputs are long gone by then, and a commit costs as much as a small batch."""
 T = TypeVar("T")
 
@@ -56,7 +57,8 @@ class Engine(Service):
         self._locks: dict[Place, asyncio.Lock] = {}
         self._fuse = Fuse(options.letters_in_a_row, share=options.letters_share, window=options.letters_window)
         self._read_back, self._recovery_waits = 0, False
-        self.channels: dict[str, faust.ChannelT[Any]] = {}
+        self._ready: dict[str, deque[Partition]] = {topic: deque() for topic in self._agents}
+        self._bells = {topic: asyncio.Event() for topic in self._agents}
         self._writer = uuid4().hex[:12]
 
     async def on_start(self) -> None:
@@ -256,23 +258,41 @@ class Engine(Service):
                 partition.pass_end()
 
     def _wake(self, partition: Partition) -> None:
+        """Let the partition have its turn in the agent's next round."""
         if not partition.queued:
             partition.queued = True
-            self._home.create_task(self.channels[partition.topic].send(value=partition))
+            self._ready[partition.topic].append(partition)
+            self._bells[partition.topic].set()
 
-    async def work(self, partition: Partition) -> None:
-        """Fold what waits in a partition, up to one batch; a failure ends the process with nothing of it acknowledged."""
-        partition.queued = False
-        try:
-            rest_s = await self._folder.work(partition)
-        except Exception as error:  # noqa: BLE001 - nothing of this batch is acknowledged; the process ends
-            # Its tables hold half of a batch that did not leave: no epoch may be cut from them any more.
-            partition.close()
-            self.failed_here(error)
-            return
-        if partition.pending:
-            self._wake(partition)
-        await asyncio.sleep(rest_s)
+    async def serve(self, topic: str) -> None:
+        """Fold what comes for the agent of a topic, round by round, until cancelled."""
+        while True:
+            await self._bells[topic].wait()
+            self._bells[topic].clear()
+            await self._round(self._ready[topic])
+
+    async def _round(self, ready: deque[Partition]) -> None:
+        """Give each of these partitions its turn, then rest if that was little; a failure ends the process.
+
+        A small batch costs as much as a large one. Resting for a share of what a round took lets the next batches grow, and leaves the
+        core to those who feed and drain us; a full batch says that we are behind, and rest is over.
+        """
+        began, little = time.perf_counter(), True
+        for _ in range(len(ready)):
+            partition = ready.popleft()
+            partition.queued = False
+            try:
+                little &= await self._folder.work(partition) < SMALL_BATCH
+            except Exception as error:  # noqa: BLE001 - nothing of this batch is acknowledged; the process ends
+                # Its tables hold half of a batch that did not leave: no epoch may be cut from them any more.
+                partition.close()
+                self.failed_here(error)
+                return
+            if partition.pending:
+                self._wake(partition)
+            await asyncio.sleep(0)
+        if little:
+            await asyncio.sleep(min(REST_SHARE * (time.perf_counter() - began), REST_S))
 
     # What the watchdog asks, in its own thread.
 

@@ -16,7 +16,6 @@ from streams.engine.processor import Effects
 
 LOG = structlog.get_logger(__name__)
 RETRY_S = 1.0
-SMALL_BATCH, REST_SHARE, REST_S = 500, 0.5, 0.01
 
 
 class Folder:
@@ -26,22 +25,19 @@ class Folder:
         self._max_batch, self._fuse, self._observer, self._done = max_batch, fuse, observer, done
         self.waits = False
 
-    async def work(self, partition: Partition) -> float:
-        """Fold what waits in a partition, up to one batch; return how long to rest afterwards, seconds.
+    async def work(self, partition: Partition) -> int:
+        """Fold what waits in a partition, up to one batch; return how many records that were.
 
         Raises what a step, the fuse or a client raised; nothing of the batch is acknowledged then.
         """
         records = None if partition.closed else partition.take(self._max_batch)
         if records is None:
-            return 0.0
+            return 0
         partition.folding = True
-        began = time.perf_counter()
         await self._fold(partition, records)
         partition.folding = False
         partition.pass_end()
-        # A small batch costs as much as a large one. Resting for a share of what it took lets the next one grow, and leaves the
-        # core to those who feed and drain us; a full batch says that we are behind, and rest is over.
-        return min(REST_SHARE * (time.perf_counter() - began), REST_S) if len(records) < SMALL_BATCH else 0.0
+        return len(records)
 
     async def _fold(self, partition: Partition, records: Records) -> None:
         while not partition.closed:

@@ -238,5 +238,6 @@ def _fates(batch: Batch, failed: list[Any]) -> NDArray[np.int8]:
     fates = (batch.kind >= 0).astype(np.int8) * np.int8(EVENT)
     if Control in batch.holds:
         fates[batch.kind == batch.holds.index(Control)] = NEUTRAL
-    fates[[one[0] for one in failed]] = LETTER
+    if failed:
+        fates[[one[0] for one in failed]] = LETTER
     return fates

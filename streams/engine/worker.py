@@ -1,10 +1,12 @@
 """How do Faust and the engine meet? A Faust app runs one agent per topic over a channel; the engine feeds and finishes it.
 
-An item on the channel is a partition with records waiting. The agent takes all that wait, folds them in one go and moves on; epochs
-are closed beside it. Faust keeps its app, worker, agents, signals and services; its own consumer and producer are off, because
-they cost 57 µs an event and acknowledge messages whose agent raised (see docs/decisions).
+The one item on a channel is the topic to serve: the agent then folds, round by round, what waits in its partitions, and epochs are
+closed beside it (an item a batch would cost as much as the batch where little comes). Faust keeps its app, worker, agents, signals
+and services; its own consumer and producer are off, because they cost 57 µs an event and acknowledge messages whose agent raised
+(see docs/decisions).
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
@@ -23,6 +25,14 @@ class Boot(BootStrategy):
     enable_sensors = False
 
 
+def _serving(engine: Engine) -> Callable[[faust.StreamT[str]], Awaitable[None]]:
+    async def serve(stream: faust.StreamT[str]) -> None:
+        async for topic in stream:
+            await engine.serve(topic)
+
+    return serve
+
+
 def app_for(topology: Topology, engine: Engine, *, datadir: str) -> faust.App:
     """Return the Faust app: one agent per topic over a channel, and the engine as its service."""
     app = faust.App(
@@ -30,20 +40,18 @@ def app_for(topology: Topology, engine: Engine, *, datadir: str) -> faust.App:
         store="memory://", datadir=datadir, table_standby_replicas=0,
     )  # fmt: skip
     app.boot_strategy = Boot(app)
+    channels: dict[str, faust.ChannelT[Any]] = {}
     for agent in topology.agents.values():
-        engine.channels[agent.reads.name] = channel = app.channel(maxsize=0)
-
-        async def run(stream: faust.StreamT[Any]) -> None:
-            async for partition in stream:
-                await engine.work(partition)
-
-        app.agent(channel, name=agent.name)(run)
+        channels[agent.reads.name] = channel = app.channel(maxsize=0)
+        app.agent(channel, name=agent.name)(_serving(engine))
 
     class Feed(Service):
         """Lets records flow once the agents are up, and stops before them."""
 
         async def on_start(self) -> None:
             app.flow_control.resume()
+            for topic, channel in channels.items():
+                await channel.send(value=topic)
             await self.add_runtime_dependency(engine)
 
     app.service(Feed)
