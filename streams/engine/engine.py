@@ -269,15 +269,15 @@ class Engine(Service):
         while True:
             await self._bells[topic].wait()
             self._bells[topic].clear()
-            await self._round(self._ready[topic])
+            await self.one_round(topic)
 
-    async def _round(self, ready: deque[Partition]) -> None:
-        """Give each of these partitions its turn, then rest if that was little; a failure ends the process.
+    async def one_round(self, topic: str) -> None:
+        """Give each partition that has records waiting its turn, then rest if that was little; a failure ends the process.
 
         A small batch costs as much as a large one. Resting for a share of what a round took lets the next batches grow, and leaves the
         core to those who feed and drain us; a full batch says that we are behind, and rest is over.
         """
-        began, little = time.perf_counter(), True
+        began, little, ready = time.perf_counter(), True, self._ready[topic]
         for _ in range(len(ready)):
             partition = ready.popleft()
             partition.queued = False

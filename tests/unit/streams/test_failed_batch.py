@@ -51,22 +51,11 @@ class Sent:
         return self._receipt()
 
 
-class Channel:
-    """Where the engine wakes its agents: nobody listens."""
-
-    def __init__(self) -> None:
-        self.woken: list[Partition] = []
-
-    async def send(self, *, value: Partition) -> None:
-        """Remember who was woken."""
-        self.woken.append(value)
-
-
 def processor() -> Processor:
     return Processor(AGENT, 0, reader=Reader(ASSIGNMENTS, SCHEMAS.get), schema_ids=IDS)
 
 
-async def engine(start: Processor, reached: int, sent: Sent) -> tuple[Engine, Partition]:
+async def engine(start: Processor, reached: int, sent: Sent) -> Engine:
     """Return an engine at work on one partition, as if started and assigned."""
     nobody: Any = None  # is asked
     clients = Clients(nobody, nobody, nobody, SCHEMAS.get, IDS, lambda sha: sha)
@@ -75,13 +64,12 @@ async def engine(start: Processor, reached: int, sent: Sent) -> tuple[Engine, Pa
     source: Any = SimpleNamespace(done=lambda *_: None)
     one._source = source
     one._folder = Folder(max_batch=GOOD, fuse=one._fuse, observer=one._observer, done=lambda *_: None)
-    one.channels[ASSIGNMENTS.name] = Channel()  # type: ignore[assignment]  # a fake
     partition = Partition(
         *PLACE, start, sent, sent, "writer", reached, lambda *_: None, lambda *_: None, fuse=one._fuse.memory,  # type: ignore[arg-type]
     )  # fmt: skip
     one._partitions[PLACE], one._locks[PLACE] = partition, asyncio.Lock()
     one._keepers[PLACE] = asyncio.create_task(asyncio.sleep(3600))
-    return one, partition
+    return one
 
 
 def recovered(sent: Sent) -> tuple[Processor, int]:
@@ -99,20 +87,20 @@ def flood() -> Records:
 
 async def test_good_events_of_a_refused_batch_are_answered_after_the_restart() -> None:
     records, sent = flood(), Sent()
-    one, partition = await engine(processor(), 0, sent)
+    one = await engine(processor(), 0, sent)
     one._deliver(Fetched(records=[records.slice(0, GOOD)]))
-    await one.work(partition)
+    await one.one_round(ASSIGNMENTS.name)
     one._deliver(Fetched(records=[records.slice(GOOD, GOOD + 5 + BAD)]))
-    await one.work(partition)
+    await one.one_round(ASSIGNMENTS.name)
     assert isinstance(one.failure, Fault)
     await one._release([PLACE], finish=True)
 
     start, reached = recovered(sent)
-    again, partition = await engine(start, reached, sent)
+    again = await engine(start, reached, sent)
     again._fuse._in_a_row = 1_000
     for first in range(reached, len(records), GOOD):
         again._deliver(Fetched(records=[records.slice(first, min(first + GOOD, len(records)))]))
-        await again.work(partition)
+        await again.one_round(ASSIGNMENTS.name)
     await again._release([PLACE], finish=True)
 
     assert again.failure is None
@@ -121,14 +109,14 @@ async def test_good_events_of_a_refused_batch_are_answered_after_the_restart() -
 
 async def test_what_comes_after_a_refused_batch_waits_for_the_restart() -> None:
     records, sent = flood(), Sent()
-    one, partition = await engine(processor(), 0, sent)
+    one = await engine(processor(), 0, sent)
     one._deliver(Fetched(records=[records.slice(0, GOOD)]))
-    await one.work(partition)
+    await one.one_round(ASSIGNMENTS.name)
     before = list(sent.outputs)
     one._deliver(Fetched(records=[records.slice(GOOD, GOOD + 5 + BAD)]))
-    await one.work(partition)
+    await one.one_round(ASSIGNMENTS.name)
     one._deliver(Fetched(records=[records.slice(GOOD + 5 + BAD, len(records))]))  # until the source has stopped, more may come
-    await one.work(partition)
+    await one.one_round(ASSIGNMENTS.name)
     await one._release([PLACE], finish=True)
 
     assert sent.outputs == before
