@@ -34,7 +34,12 @@ def test_a_change_in_any_module_on_the_way_changes_the_stamp(modules: Path, chan
 def test_our_own_imports_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     met: set[str] = set()
     read = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda self: (met.add(str(self)), read(self))[1])
+
+    def reading(file: Path) -> bytes:
+        met.add(str(file))
+        return read(file)
+
+    monkeypatch.setattr(Path, "read_bytes", reading)
 
     compiled.stamp.__wrapped__(features.__file__)
     compiled.stamp.__wrapped__(undoing.__file__)
