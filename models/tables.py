@@ -36,11 +36,7 @@ class State:
         for table in self.tables.values():
             table.keep()
 
-    def mark(self) -> int:
-        """Tables know by themselves what a batch did: 0, until the engine no longer asks."""
-        return 0
-
-    def restore(self, _mark: int = 0) -> None:
+    def restore(self) -> None:
         """The batch failed: every table as it was before it."""
         for table in self.tables.values():
             table.restore()
