@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-LANES = 3
+LANES = 4
 
 
 def _lone(item: pytest.Function) -> bool:

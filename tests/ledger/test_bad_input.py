@@ -73,6 +73,7 @@ def test_old_and_new_schemas_huge_and_broken_records_and_a_clock_two_days_ahead(
     with fleet(scene, 2) as workers:
         put(ledger, scene.facts.name, plain)
         eventually(lambda: all(logs.ends(scene.brokers, scene.outputs.name, PARTITIONS)), what="an output in each partition")
+        eventually(lambda: logs.holders(scene.brokers, scene.topology.name) == 2, what="that both workers have partitions")
         put(ledger, scene.facts.name, [*mixed[:part], *broken, huge[0]])
         workers.kill(workers.workers[0])
         put(ledger, scene.facts.name, [*mixed[part:], huge[1]])
