@@ -111,6 +111,11 @@ class Source:
                 f"the next record we need is gone from {', '.join(self._topics)} ({error.str()}): retention was faster than we; "
                 "records are lost. Keep the topic longer, and decide what to do about the state (docs/decisions)"
             )
+        if error.code() == KafkaError.UNRELEASED_INSTANCE_ID:
+            raise Fault(
+                "AFFLUENT_STREAM__MEMBER: another worker has this name, or one that died had it and its session is not over yet "
+                f"({error.str()}): give each worker a name of its own, or start again in a while"
+            )
         if error.fatal() or (error.code() not in _TRANSIENT and not error.retriable()):
             raise RuntimeError(f"Kafka ended our consumer: {error.str()}")
         LOG.warning("Kafka is away, waiting: %s", error.str())
