@@ -230,7 +230,7 @@ class Table:
         image = self._image(stop - start)
         if stop == start:
             return image
-        found = undoing.gather_run(start, stop, self._meta, self.raw, *_raw(image))
+        found = undoing.gather(np.arange(start, stop), self._meta, self.raw, *_raw(image))
         return Image(image.keys[:found], image.rows[:found])
 
     def _image(self, size: int) -> Image:

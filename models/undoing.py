@@ -107,19 +107,6 @@ def gather(slots: Slots, meta: Ints, rows: Bytes, keys_out: Hashes, rows_out: By
     return n
 
 
-@lean
-def gather_run(start: int, stop: int, meta: Ints, rows: Bytes, keys_out: Hashes, rows_out: Bytes) -> int:
-    """Copy the live rows from start to stop and their keys; returns how many they are."""
-    n = 0
-    for slot in range(start, stop):
-        if meta[slot, LINK] > 0:
-            keys_out[n, 0], keys_out[n, 1] = np.uint64(meta[slot, HI]), np.uint64(meta[slot, LO])
-            for k in range(rows.shape[1]):
-                rows_out[n, k] = rows[slot, k]
-            n += 1
-    return n
-
-
 @compiled
 def older(moments: Ints, meta: Ints, before: int) -> Slots:
     """Return the live rows whose moment lies before; 0 is none."""

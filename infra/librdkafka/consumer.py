@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError
 
 from infra.librdkafka import memory
 from infra.librdkafka.handle import Handle
-from infra.librdkafka.library import ASSIGN, CONSUMER, MESSAGE, REVOKE, TopicPartitions, failure, library
+from infra.librdkafka.library import ASSIGN, CONSUMER, MESSAGE, NO_OFFSET, REVOKE, TopicPartitions, failure, library
 from schemas.columns import Records, Strings
 
 Place = tuple[str, int]
@@ -61,7 +61,7 @@ class Consumer:
     def subscribe(self, topics: Iterable[str], *, on_assign: Watch, on_revoke: Watch, on_lost: Watch) -> None:
         """Join the group; on_assign must call `incremental_assign`, the others `incremental_unassign`."""
         self._on_assign, self._on_revoke, self._on_lost = on_assign, on_revoke, on_lost
-        with _list({(topic, -1): -1001 for topic in topics}) as places:
+        with _list({(topic, -1): NO_OFFSET for topic in topics}) as places:
             self._library.check(self._library.subscribe(self._handle.pointer, places), "subscribe")
 
     def _rebalanced(self, client: int, code: int, places: Any, _opaque: int) -> None:
@@ -151,7 +151,7 @@ class Consumer:
 
     def incremental_unassign(self, places: Iterable[Place]) -> None:
         """Give partitions of the group up."""
-        with _list(dict.fromkeys(places, -1001)) as wanted:
+        with _list(dict.fromkeys(places, NO_OFFSET)) as wanted:
             self._library.check_error(self._library.incremental_unassign(self._handle.pointer, wanted), "unassign")
 
     def commit(self, offsets: Mapping[Place, int], *, wait: bool) -> None:
@@ -161,7 +161,7 @@ class Consumer:
 
     def committed(self, places: Iterable[Place], timeout_s: float = 15.0) -> dict[Place, int]:
         """Return the group's offsets, negative where it has none. Raises KafkaException."""
-        with _list(dict.fromkeys(places, -1001)) as asked:
+        with _list(dict.fromkeys(places, NO_OFFSET)) as asked:
             self._library.check(self._library.committed(self._handle.pointer, asked, int(timeout_s * 1000)), "committed")
             return {place: int(each.offset) for place, each in _elements(asked)}
 

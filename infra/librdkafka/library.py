@@ -17,7 +17,6 @@ from infra.errors import Fault
 
 CONSUMER, PRODUCER = 1, 0
 NO_OFFSET = -1001
-FROM_START = -2
 EVENT_DELIVERED, EVENT_LOG, EVENT_ERROR = 0x1, 0x4, 0x8
 F_COPY = 0x2
 ANY_PARTITION = -1
@@ -89,14 +88,11 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "topic_name": (c_char_p, (c_void_p,)),
     "topic_destroy": (None, (c_void_p,)),
     "produce_batch": (c_int, (c_void_p, c_int32, c_int, c_void_p, c_int)),
-    "flush": (c_int, (c_void_p, c_int)),
     "purge": (c_int, (c_void_p, c_int)),
     "outq_len": (c_int, (c_void_p,)),
     "event_type": (c_int, (c_void_p,)),
     "event_destroy": (None, (c_void_p,)),
-    "event_message_count": (c_size_t, (c_void_p,)),
     "event_message_array": (c_size_t, (c_void_p, c_void_p, c_size_t)),
-    "event_error": (c_int, (c_void_p,)),
     "event_error_string": (c_char_p, (c_void_p,)),
     "event_log": (c_int, (c_void_p, POINTER(c_char_p), POINTER(c_char_p), POINTER(c_int))),
     "error_code": (c_int, (c_void_p,)),

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -36,8 +37,8 @@ LOG = structlog.get_logger(__name__)
 FINISH_S = 5.0
 ANSWER_S, TELL_S = 5.0, 1.0
 SMALL_BATCH, REST_SHARE, REST_S = 500, 0.5, 0.01
-FEW, QUIET = 200, 19
-"""An epoch of fewer records waits so many times longer: outputs are long gone by then, and a commit costs as much as a small batch."""
+QUIET = 19
+"""So many times longer an epoch waits that is not worth a commit yet."""
 T = TypeVar("T")
 
 
@@ -195,8 +196,8 @@ class Engine(Service):
             while not partition.closed:
                 await partition.dirty.wait()
                 await asyncio.sleep(self.options.min_epoch_s)
-                if partition.folded_records - partition.logged_records < FEW:
-                    await asyncio.sleep(self.options.min_epoch_s * QUIET)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(partition.worthwhile.wait(), QUIET * self.options.min_epoch_s)
                 async with self._locks[place]:
                     if not partition.closed:
                         await self._close_epoch(partition)
@@ -225,10 +226,10 @@ class Engine(Service):
         held = {place: self._partitions[place] for place in places if place in self._partitions}
         for place, partition in held.items():
             self._source.done(place, -1, partition.drop_pending())
-        if finish:
-            await asyncio.wait(
-                [asyncio.create_task(self._finish(place)) for place in held] or [asyncio.sleep(0)], timeout=FINISH_S
-            )  # type: ignore[type-var]
+        if finish and held:
+            _, late = await asyncio.wait([asyncio.create_task(self._finish(place)) for place in held], timeout=FINISH_S)
+            for task in late:
+                task.cancel()
         for place, partition in held.items():
             partition.close()
             self._keepers.pop(place).cancel()

@@ -22,6 +22,8 @@ SWEEP_ROWS = 64
 """Rows of the snapshot that an epoch carries, at most, besides half as many as it changed."""
 TRIM_RECORDS = 100
 """The log is cut off by so many records at once: a request each."""
+FEW_RECORDS = 200
+"""An epoch with fewer may wait a while for more: its outputs are long gone, and a commit costs as much as a small batch."""
 ALONE_RECORDS = 200
 """Nothing is cut off before so many records in a row were our own: who has lost the partition and does not know it yet must not
 delete what its heir has written."""
@@ -86,7 +88,11 @@ class Partition:
     folded: int = field(init=False)
     folded_records: int = 0
     logged_records: int = 0
+    _cut_records: int = 0
     dirty: asyncio.Event = field(default_factory=asyncio.Event)
+    """There is an open epoch."""
+    worthwhile: asyncio.Event = field(default_factory=asyncio.Event)
+    """The open epoch has FEW_RECORDS or more."""
     _receipts: list[Receipt] = field(default_factory=list)
     _logged_ids: int = field(init=False)
     _epoch: int = 0
@@ -108,12 +114,14 @@ class Partition:
         return known
 
     def take(self, most: int) -> Records | None:
-        """Return the next records, about `most` if there are so many, at least one fetch."""
+        """Return the next records, as many whole fetches as make up to `most`, of a larger fetch its beginning; None if none wait."""
         if not self.pending:
             return None
-        parts, count = [self.pending.popleft()], 0
-        while self.pending and (count := count + len(parts[-1])) + len(self.pending[0]) <= most:
+        parts = [self.pending.popleft()]
+        count = len(parts[0])
+        while self.pending and count + len(self.pending[0]) <= most:
             parts.append(self.pending.popleft())
+            count += len(parts[-1])
         records = Records.join(parts)
         if int(records.offsets[0]) < self.mute_below:  # a rebuild: what was sent before is not sent again, not even in part
             most = min(most, int(np.searchsorted(records.offsets, self.mute_below)))
@@ -146,6 +154,8 @@ class Partition:
         self.folded = next_offset
         self.folded_records += len(records)
         self.dirty.set()
+        if self.folded_records - self._cut_records >= FEW_RECORDS:
+            self.worthwhile.set()
 
     def _cut(self) -> tuple[statelog.Epoch, bool]:
         state, recent = self.processor.state, self.processor.recent
@@ -168,10 +178,11 @@ class Partition:
     async def close_epoch(self, wait: Callable[[asyncio.Future[None], str], Awaitable[None]]) -> None:
         """Cut the open epoch and see it through: outputs confirmed, state written, offset committed."""
         self.dirty.clear()
+        self.worthwhile.clear()
         if self.folded == self.reached:
             return
         receipts, self._receipts = self._receipts, []
-        folded = self.folded_records
+        folded = self._cut_records = self.folded_records
         epoch, complete = self._cut()
         self.passing("sent")
         for receipt in receipts:

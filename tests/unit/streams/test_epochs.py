@@ -143,3 +143,20 @@ def test_who_has_lost_the_partition_cuts_nothing_off_before_it_can_know(monkeypa
 
     assert (log.trims, len(log.records)) == (0, held + epochs.ALONE_RECORDS - 5)
     assert recovered(log)[1] == 1_200
+
+
+async def test_an_epoch_is_worth_a_commit_once_it_holds_enough_records_of_its_own() -> None:
+    log, one, told = Log(), processor(), facts(2 * epochs.FEW_RECORDS, seed=1)
+    partition = Partition(ASSIGNMENTS.name, 0, one, log, log, "w", 0, lambda *_: None, log.trim)  # type: ignore[arg-type]
+
+    def fold(first: int, last: int) -> bool:
+        part = told.slice(first, last)
+        partition.fold(part, one.process(part), next_offset(part))
+        return partition.worthwhile.is_set()
+
+    async def confirmed(done: asyncio.Future[None], _what: str) -> None:
+        await done
+
+    assert [fold(0, epochs.FEW_RECORDS - 1), fold(epochs.FEW_RECORDS - 1, epochs.FEW_RECORDS)] == [False, True]
+    await partition.close_epoch(confirmed)
+    assert [partition.worthwhile.is_set(), fold(epochs.FEW_RECORDS, epochs.FEW_RECORDS + 1)] == [False, False]
